@@ -35,6 +35,8 @@ type Outcome struct {
 	Receipt []byte
 	// Reason is one word, Error a sentence without secrets.
 	Reason, Error string
+	// Untouched: the target was not asked for this entry, so its outcome says nothing about the target.
+	Untouched bool
 }
 
 // OutcomeKind says what an outcome asks for.
@@ -46,7 +48,7 @@ const (
 	Failed OutcomeKind = iota
 	// Done: delivered.
 	Done
-	// Wait: try again at Until, no attempt is spent.
+	// Wait: try again at Until, no attempt is spent. A zero Until leaves the time to the relay.
 	Wait
 	// Refused: it will never work as it is; park it.
 	Refused

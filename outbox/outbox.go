@@ -99,6 +99,14 @@ type Entry struct {
 	Reason, Error string
 }
 
+// The reasons for which a store itself parks an entry.
+const (
+	// ReasonCrashed: its delivery began as often as a store allows, and the process died each time.
+	ReasonCrashed = "crashed"
+	// ReasonDamaged: one of its messages does not match its checksum.
+	ReasonDamaged = "damaged"
+)
+
 // Verdict is what shall become of a claimed entry.
 type Verdict uint8
 
@@ -112,6 +120,8 @@ const (
 	VerdictPostpone
 	// Park: set aside with Reason and Error.
 	VerdictPark
+	// Release: never begun. The entry is as it was before the claim: due when it was, in doubt if it was.
+	VerdictRelease
 )
 
 // Settlement tells the store what became of one claimed entry.

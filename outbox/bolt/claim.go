@@ -1,0 +1,159 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/crmsyncd/crmsyncd/outbox"
+)
+
+// Claim takes entries that are due, see outbox.Queue. The start of their delivery is durable when it returns. It looks
+// before it writes: without a due entry it costs no commit.
+func (s *Store) Claim(ctx context.Context, limit int) ([]outbox.Entry, time.Time, error) {
+	if limit < 1 {
+		return nil, time.Time{}, fmt.Errorf("claim: limit %d is less than 1", limit)
+	}
+	now := s.options.Now().UnixNano()
+	next, err := s.nextDue(ctx)
+	if err != nil || next.IsZero() || next.UnixNano() > now {
+		return nil, next, err
+	}
+	var entries []outbox.Entry
+	err = s.submit(ctx, true, func(t *transaction) error {
+		var err error
+		entries, err = t.claimDue(now, limit)
+		return err
+	})
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if len(entries) > 0 {
+		return entries, time.Time{}, nil
+	}
+	next, err = s.nextDue(ctx)
+	return nil, next, err
+}
+
+// nextDue returns when the first entry that is not in flight is due, zero when none waits.
+func (s *Store) nextDue(ctx context.Context) (next time.Time, err error) {
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		c := tx.Bucket(dueBucket).Cursor()
+		for key, _ := c.First(); key != nil; key, _ = c.Next() {
+			if _, taken := s.claims[idAtEnd(key)]; !taken {
+				next = fromStored(timeAt(key, 0))
+				return nil
+			}
+		}
+		return nil
+	})
+	return next, err
+}
+
+// claimDue puts up to limit due entries in flight. Those that cannot be delivered are parked on the way; as many again
+// as were asked for may be, then the rest waits for the next claim.
+func (t *transaction) claimDue(now int64, limit int) ([]outbox.Entry, error) {
+	var keys [][]byte
+	c := t.Bucket(dueBucket).Cursor()
+	for key, _ := c.First(); key != nil && timeAt(key, 0) <= now && len(keys) < 2*limit; key, _ = c.Next() {
+		if !t.taken(idAtEnd(key)) {
+			keys = append(keys, bytes.Clone(key))
+		}
+	}
+	entries := make([]outbox.Entry, 0, min(limit, len(keys)))
+	for _, key := range keys {
+		if len(entries) == limit {
+			break
+		}
+		e, err := t.claimOne(now, key)
+		if err != nil {
+			return nil, err
+		}
+		if e != nil {
+			entries = append(entries, *e)
+		}
+	}
+	return entries, nil
+}
+
+// claimOne puts the entry of a key of the due index in flight and returns it, or parks it and returns nil.
+func (t *transaction) claimOne(now int64, key []byte) (*outbox.Entry, error) {
+	id := idAtEnd(key)
+	was, err := t.header(id)
+	if err != nil {
+		return nil, t.setAside(key, err)
+	}
+	is := *was
+	messages, err := readMessages(t.Tx, id)
+	switch {
+	case err != nil:
+		return nil, t.put(id, was, is.park(now, outbox.ReasonDamaged, err.Error()))
+	case was.starts >= uint64(t.store.options.MaxStarts):
+		return nil, t.put(id, was, is.park(now, outbox.ReasonCrashed, fmt.Sprintf(
+			"its delivery began %d times and the process died each time; replay it when the cause is mended", was.starts)))
+	}
+	is.starts++
+	is.freshDue, is.freshSince = 0, 0
+	if err := t.put(id, was, &is); err != nil {
+		return nil, err
+	}
+	t.take(id, claim{since: is.since})
+	e := is.entry(true)
+	e.Messages, e.Interrupted = messages, was.inDoubt()
+	return &e, nil
+}
+
+// park sets the entry aside and returns it.
+func (h *header) park(now int64, reason, errorText string) *header {
+	h.state, h.since = outbox.Parked, now
+	h.reason, h.errorText = reason, errorText
+	h.freshDue, h.freshSince = 0, 0
+	return h
+}
+
+// setAside takes an entry that cannot be read out of the due index, so that it is never tried again and holds nobody
+// up. Its bytes stay where they are, for Check to name and a human to look at.
+func (t *transaction) setAside(key []byte, fault error) error {
+	t.changed = true
+	t.figures.damaged++
+	t.store.options.Logger.Error("an entry of the outbox is damaged and was set aside", slog.Any("err", fault))
+	return t.Bucket(dueBucket).Delete(key)
+}
+
+// readMessages returns the messages of an entry in the order of their arrival.
+func readMessages(tx *bbolt.Tx, id entryID) ([]outbox.StoredMessage, error) {
+	var messages []outbox.StoredMessage
+	c := tx.Bucket(messagesBucket).Cursor()
+	for key, record := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, record = c.Next() {
+		m, err := decodeMessage(key, record)
+		if err != nil {
+			return nil, err
+		}
+		messages = append(messages, m)
+	}
+	slices.SortFunc(messages, func(a, b outbox.StoredMessage) int { return int(int64(a.Seq) - int64(b.Seq)) })
+	return messages, nil
+}
+
+// entry returns the header as an outbox.Entry without messages.
+func (h *header) entry(inFlight bool) outbox.Entry {
+	e := outbox.Entry{
+		Key: h.key, State: h.state, Receipt: slices.Clone(h.receipt), Attempts: int(h.attempts), Starts: int(h.starts),
+		Interrupted: h.inDoubt(), Created: fromStored(h.created), Since: fromStored(h.since),
+		Reason: h.reason, Error: h.errorText,
+	}
+	if h.state == outbox.Pending {
+		e.Due = fromStored(h.due)
+	}
+	if inFlight {
+		e.State, e.Interrupted = outbox.InFlight, h.doubt || h.starts > 1
+	}
+	return e
+}

@@ -1,0 +1,153 @@
+package bolt
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/crmsyncd/crmsyncd/outbox"
+)
+
+// Backup writes a consistent copy of the file, see outbox.Keeper. While it runs the pages that it may still have to
+// read are not used again, so the file grows with what is changed meanwhile.
+func (s *Store) Backup(ctx context.Context, w io.Writer) (n int64, err error) {
+	err = s.view(ctx, func(tx *bbolt.Tx) error {
+		n, err = tx.WriteTo(cancelable{ctx, w})
+		if ctx.Err() != nil {
+			return ctx.Err() // bbolt's error does not wrap it
+		}
+		return err
+	})
+	return n, err
+}
+
+// cancelable is a writer that fails once its context has ended.
+type cancelable struct {
+	ctx context.Context //nolint:containedctx // it lives as long as one call of Backup
+	w   io.Writer
+}
+
+func (c cancelable) Write(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.w.Write(p)
+}
+
+// Check verifies what the store holds, see outbox.Keeper: every record's checksum, and that entries, indexes and figures
+// agree. bbolt's own pages can only be verified while nobody writes: Verify does that.
+func (s *Store) Check(ctx context.Context, report func(fault string)) error {
+	return s.view(ctx, func(tx *bbolt.Tx) error { return check(ctx, tx, report) })
+}
+
+// Verify verifies the file of a store that is not open, bbolt's pages and all that Check does, and calls report for each
+// fault. An error means that the file cannot be opened at all.
+func Verify(ctx context.Context, path string, report func(fault string)) (err error) {
+	if err := inspect(path); err != nil {
+		return fmt.Errorf("verify outbox %s: %w", path, err)
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second, PreLoadFreelist: true})
+	if err != nil {
+		return fmt.Errorf("verify outbox %s: %w", path, err)
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	return db.View(func(tx *bbolt.Tx) error {
+		for fault := range tx.Check() {
+			report(fault.Error())
+		}
+		return check(ctx, tx, report)
+	})
+}
+
+// check verifies the records that a transaction sees.
+func check(ctx context.Context, tx *bbolt.Tx, report func(fault string)) error {
+	for _, name := range allBuckets {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("it is not an outbox of this program: no bucket %q", name)
+		}
+	}
+	c := checker{tx: tx, report: report, counted: figures{parkedBy: map[string]int64{}}}
+	c.entries()
+	c.index(dueBucket, func(h *header, id entryID) []byte { return dueKey(h.due, id) })
+	c.index(statesBucket, func(h *header, id entryID) []byte { return stateKey(h.state, h.since, id) })
+	c.index(messagesBucket, nil)
+	c.index(termsBucket, nil)
+	return ctx.Err()
+}
+
+// checker walks one file.
+type checker struct {
+	tx      *bbolt.Tx
+	report  func(fault string)
+	counted figures
+}
+
+// entries verifies every entry with its messages and that the indexes lead to it, then the figures.
+func (c *checker) entries() {
+	_ = c.tx.Bucket(entriesBucket).ForEach(func(key, record []byte) error {
+		id := idAtEnd(key)
+		h, err := decodeHeader(key, record)
+		if err != nil {
+			c.report(err.Error())
+			return nil
+		}
+		c.counted.count(h, 1)
+		messages, err := readMessages(c.tx, id)
+		if err != nil {
+			c.report(fmt.Sprintf("entry %s: %v", h.key, err))
+		} else if uint64(len(messages)) != h.messages {
+			c.report(fmt.Sprintf("entry %s: %d messages are there, it says %d", h.key, len(messages), h.messages))
+		}
+		c.expect(h, keysBucket, []byte(h.key), id[:])
+		c.expect(h, statesBucket, stateKey(h.state, h.since, id), nil)
+		if h.state == outbox.Pending {
+			c.expect(h, dueBucket, dueKey(h.due, id), nil)
+		}
+		for _, term := range h.terms {
+			c.expect(h, termsBucket, append(termPrefix(term), id[:]...), nil)
+		}
+		return nil
+	})
+	saved, err := loadFigures(c.tx)
+	if err != nil {
+		c.report(err.Error())
+		return
+	}
+	if saved.pending != c.counted.pending || saved.delivered != c.counted.delivered || saved.parked != c.counted.parked {
+		c.report(fmt.Sprintf("the figures say %d pending, %d delivered, %d parked; there are %d, %d, %d", saved.pending,
+			saved.delivered, saved.parked, c.counted.pending, c.counted.delivered, c.counted.parked))
+	}
+}
+
+// expect reports a key that should be in an index but is not, or leads elsewhere.
+func (c *checker) expect(h *header, bucket, key, value []byte) {
+	k, v := c.tx.Bucket(bucket).Cursor().Seek(key)
+	if !bytes.Equal(k, key) || !bytes.Equal(v, value) {
+		c.report(fmt.Sprintf("entry %s: it is missing from the index %q", h.key, bucket))
+	}
+}
+
+// index reports the keys of an index that lead to no entry or, where place says where the entry should stand, are not
+// in that place.
+func (c *checker) index(bucket []byte, place func(*header, entryID) []byte) {
+	_ = c.tx.Bucket(bucket).ForEach(func(key, _ []byte) error {
+		id := idAtEnd(key)
+		if bytes.Equal(bucket, messagesBucket) {
+			copy(id[:], key)
+		}
+		record := c.tx.Bucket(entriesBucket).Get(id[:])
+		if record == nil {
+			c.report(fmt.Sprintf("index %q: %x leads to no entry", bucket, key))
+			return nil
+		}
+		if h, err := decodeHeader(id[:], record); err == nil && place != nil && !bytes.Equal(key, place(h, id)) {
+			c.report(fmt.Sprintf("index %q: %x is not where entry %s stands", bucket, key, h.key))
+		}
+		return nil
+	})
+}
