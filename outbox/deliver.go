@@ -30,6 +30,8 @@ const (
 	ReasonPanic = "panic"
 	// ReasonNoOutcome: the deliverer said nothing about the entry.
 	ReasonNoOutcome = "no_outcome"
+	// ReasonReceipt: the deliverer left more than MaxReceiptBytes.
+	ReasonReceipt = "receipt_too_large"
 )
 
 // panicAttempts is how often an entry may make the deliverer panic before it is parked.
@@ -141,6 +143,11 @@ func (r *Relay) decide(e Entry, o Outcome, resting bool) settled {
 	s := settled{entry: e, outcome: o.Kind.String(), Settlement: Settlement{
 		Key: e.Key, Receipt: o.Receipt, Reason: o.Reason, Error: o.Error, Due: o.Until,
 	}}
+	if len(o.Receipt) > MaxReceiptBytes {
+		s.Verdict, s.outcome, s.Receipt, s.Reason = VerdictPark, outcomeRefused, nil, ReasonReceipt
+		s.Error = fmt.Sprintf("the receipt has %d bytes, %d are kept", len(o.Receipt), MaxReceiptBytes)
+		return s
+	}
 	switch o.Kind {
 	case Done:
 		s.Verdict = VerdictDelivered

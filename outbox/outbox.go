@@ -44,7 +44,8 @@ type Message struct {
 	Body []byte
 	// Identity decides what a repeat is: two messages of a key with equal identities are the same. Empty: the body.
 	Identity []byte
-	// Terms are opaque strings by which List finds the entry, each 1 to MaxTermBytes bytes, MaxTerms at most.
+	// Terms are opaque strings by which List finds the entry, each 1 to MaxTermBytes bytes, MaxTerms at most. An entry is
+	// found by the first 64 different ones of its messages.
 	Terms []string
 	// Delay is how long the entry may wait for more messages before it is due. 0: due at once.
 	Delay time.Duration
@@ -84,7 +85,7 @@ type Entry struct {
 	Messages []StoredMessage
 	// Receipt is what the deliverer left there, nil at first.
 	Receipt []byte
-	// Attempts is how many deliveries have failed since the entry last was delivered, replayed or new.
+	// Attempts is how many deliveries have failed since the entry was new, delivered, replayed, or revived by a message.
 	Attempts int
 	// Starts is how many deliveries have begun without being settled, this one included while it is in flight.
 	Starts int
@@ -178,7 +179,7 @@ type Filter struct {
 	Limit int
 }
 
-// Page is one page of a listing, the longest-standing entry first.
+// Page is one page of a listing, the longest-standing entry first; by term the entry that was made first.
 type Page struct {
 	Entries []Entry
 	// Next is the cursor of the next page, empty on the last.

@@ -71,6 +71,17 @@ func TestRelayBoundsADelivery(t *testing.T) {
 	})
 }
 
+func TestRelayParksAReceiptThatIsTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &target{answer: always(outbox.Outcome{Kind: outbox.Done, Receipt: make([]byte, outbox.MaxReceiptBytes+1)})}
+		b := start(t, g, nil)
+		b.append("a")
+		synctest.Wait()
+		require.Equal(t, outbox.Parked, b.get("a").State)
+		require.Equal(t, outbox.ReasonReceipt, b.get("a").Reason)
+	})
+}
+
 func TestRelayWaitWithoutATimeIsNoBusyLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &target{answer: always(outbox.Outcome{Kind: outbox.Wait})}

@@ -66,7 +66,31 @@ func Merge(region string, events ...Event) Call {
 	for _, e := range distinct[1:] {
 		all = overlay(all, e)
 	}
-	return all.call(region)
+	c := all.call(region)
+	c.State, c.Result = outcome(distinct)
+	return c
+}
+
+// outcome says how far the call got and what became of it, by all events together: what one of them saw has happened,
+// whatever words the others use. An end event with a status of its own does not make an answered call a missed one.
+func outcome(events []Event) (State, Result) {
+	ended := slices.ContainsFunc(events, Event.Ended)
+	answered := slices.ContainsFunc(events, Event.Answered)
+	missed := slices.ContainsFunc(events, Event.Missed)
+	state, result := Started, ResultNone
+	switch {
+	case ended:
+		state = Ended
+	case answered:
+		state = Answered
+	}
+	switch {
+	case answered:
+		result = ResultAnswered
+	case ended || missed:
+		result = ResultMissed
+	}
+	return state, result
 }
 
 // overlay returns what both events say, where they differ what later says.
@@ -101,25 +125,13 @@ func filled[T comparable](a, b T) T {
 	return b
 }
 
-// call derives the call from what its events say together.
+// call turns what the events say together into a call; State and Result are left to outcome.
 func (e Event) call(region string) Call {
 	c := Call{
 		ID: e.CallID, TransactionID: e.TransactionID, Direction: e.Direction, Status: e.Status,
 		Customer: ParseNumber(e.CustomerNumber, region), Hotline: e.Hotline, Extension: e.Extension, Agent: e.Agent,
 		Start: e.Start, Answer: e.Answer, End: e.End, HangupBy: e.HangupBy, Total: e.Total, Hold: e.Hold,
-		RecordingURL: e.RecordingURL, ObjectID: e.ObjectID, State: Started,
-	}
-	switch {
-	case e.Ended():
-		c.State = Ended
-	case e.Answered():
-		c.State = Answered
-	}
-	switch {
-	case e.Answered():
-		c.Result = ResultAnswered
-	case e.Ended() || e.Status == "missed":
-		c.Result = ResultMissed
+		RecordingURL: e.RecordingURL, ObjectID: e.ObjectID,
 	}
 	if !c.Answer.IsZero() && !c.End.IsZero() && !c.End.Before(c.Answer) {
 		c.Talk = KnownSeconds(int64(c.End.Sub(c.Answer) / time.Second))

@@ -66,12 +66,18 @@ func (e Event) Ended() bool { return !e.End.IsZero() || e.HangupBy != "" || e.To
 // Answered reports whether the event saw the call answered.
 func (e Event) Answered() bool { return !e.Answer.IsZero() || e.Status == "answered" }
 
+// Missed reports whether the event calls the call missed. That is further than a start and less than an answer: a call
+// that one agent missed may be answered by the next.
+func (e Event) Missed() bool { return e.Status == "missed" }
+
 // progress orders events by how far the call had got.
 func (e Event) progress() int {
 	switch {
 	case e.Ended():
-		return 2
+		return 3
 	case e.Answered():
+		return 2
+	case e.Missed():
 		return 1
 	default:
 		return 0

@@ -14,22 +14,27 @@ type Number struct {
 	Raw string
 	// E164 is "+84912345678"; empty for extensions, hotlines without an international form, hidden and invalid numbers.
 	E164 string
-	// National is the significant number without separators as dialled within the country, "0912345678"; empty where E164 is.
+	// National is the number without separators as dialled within the country, "0912345678"; empty where E164 is.
 	National string
 }
 
 // ParseNumber reads raw as a number of region (ISO 3166, "VN") unless it carries a country code. What is not a valid
-// number is kept raw: extensions, short codes, hidden callers.
+// number is kept raw: extensions, short codes, hidden callers. In region VN a mobile number in its form from before 2018
+// becomes the number that it is today.
 func ParseNumber(raw, region string) Number {
 	n := Number{Raw: strings.TrimSpace(raw)}
 	if len(n.Raw) < 7 || len(n.Raw) > 40 {
 		return n
 	}
-	for _, form := range []string{n.Raw, internationalForm(n.Raw, region)} {
+	for _, form := range []string{n.Raw, internationalForm(n.Raw, region), renumberedForm(n.Raw, region)} {
+		if form == "" {
+			continue
+		}
 		parsed, err := phonenumbers.Parse(form, region)
 		if err != nil || !phonenumbers.IsValidNumber(parsed) {
 			continue
 		}
+		parsed.Extension = nil // Of a switchboard; in a national form its digits would make another number.
 		e164 := phonenumbers.Format(parsed, phonenumbers.E164)
 		if kind := phonenumbers.GetNumberType(parsed); kind == phonenumbers.TOLL_FREE || kind == phonenumbers.PREMIUM_RATE {
 			return n // 1800 and 1900 numbers have no international form: they stay as they are.
@@ -89,7 +94,8 @@ func (n Number) Same(other Number) bool {
 }
 
 // Spellings returns the forms in which a CRM may hold the number, the likeliest first and without repeats:
-// +84912345678, 0912345678, 84912345678, and as received.
+// +84912345678, 0912345678, 84912345678, as received, and for a Vietnamese mobile number the national form that it had
+// before 2018, if it had one.
 func (n Number) Spellings() []string {
 	if n.IsZero() {
 		return nil
@@ -98,7 +104,7 @@ func (n Number) Spellings() []string {
 		return []string{n.Raw}
 	}
 	var forms []string
-	for _, form := range []string{n.E164, n.National, strings.TrimPrefix(n.E164, "+"), n.Raw} {
+	for _, form := range []string{n.E164, n.National, strings.TrimPrefix(n.E164, "+"), n.Raw, formerForm(n.E164)} {
 		if form != "" && !slices.Contains(forms, form) {
 			forms = append(forms, form)
 		}

@@ -57,30 +57,41 @@ func (s *Store) nextDue(ctx context.Context) (next time.Time, err error) {
 	return next, err
 }
 
-// claimDue puts up to limit due entries in flight. Those that cannot be delivered are parked on the way; as many again
-// as were asked for may be, then the rest waits for the next claim.
+// maxSweeps bounds how often one claim looks again because what it found had to be parked.
+const maxSweeps = 16
+
+// claimDue puts up to limit due entries in flight. Those that cannot be delivered are parked on the way.
 func (t *transaction) claimDue(now int64, limit int) ([]outbox.Entry, error) {
+	var entries []outbox.Entry
+	for range maxSweeps {
+		missing := limit - len(entries)
+		keys := t.dueKeys(now, missing)
+		for _, key := range keys {
+			e, err := t.claimOne(now, key)
+			if err != nil {
+				return nil, err
+			}
+			if e != nil {
+				entries = append(entries, *e)
+			}
+		}
+		if len(entries) == limit || len(keys) < missing {
+			break
+		}
+	}
+	return entries, nil
+}
+
+// dueKeys returns the first keys of the due index, limit at most, whose entries are due and not in flight.
+func (t *transaction) dueKeys(now int64, limit int) [][]byte {
 	var keys [][]byte
 	c := t.Bucket(dueBucket).Cursor()
-	for key, _ := c.First(); key != nil && timeAt(key, 0) <= now && len(keys) < 2*limit; key, _ = c.Next() {
+	for key, _ := c.First(); key != nil && timeAt(key, 0) <= now && len(keys) < limit; key, _ = c.Next() {
 		if !t.taken(idAtEnd(key)) {
 			keys = append(keys, bytes.Clone(key))
 		}
 	}
-	entries := make([]outbox.Entry, 0, min(limit, len(keys)))
-	for _, key := range keys {
-		if len(entries) == limit {
-			break
-		}
-		e, err := t.claimOne(now, key)
-		if err != nil {
-			return nil, err
-		}
-		if e != nil {
-			entries = append(entries, *e)
-		}
-	}
-	return entries, nil
+	return keys
 }
 
 // claimOne puts the entry of a key of the due index in flight and returns it, or parks it and returns nil.

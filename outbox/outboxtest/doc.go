@@ -1,8 +1,8 @@
 // Package outboxtest is the suite that every outbox.Store must pass, and a store in memory to test against.
 //
 // Run holds a store to each sentence of the contract in package outbox, one subtest per promise. Model compares it with
-// a simple map over random operations and crashes. Stress lets many goroutines at it and then counts. A store's own test
-// needs no more than
+// a simple map over random operations and crashes. Stress lets many goroutines at it and then counts. A store's own
+// test needs no more than
 //
 //	func TestStore(t *testing.T) {
 //		outboxtest.Run(t, harness)
@@ -22,14 +22,14 @@
 //     and at the earlier of that and Settlement.Due after a retry or a postponement.
 //   - Since of a pending entry is the arrival of its oldest message that no settled delivery has covered. For a replayed
 //     entry it is the time of the replay, for a delivered or parked one the time of the settle.
-//   - Starts is forgotten at each settle but a release. An entry that Claim has parked as crashed stays in doubt: after
-//     a replay or a new message it is claimed as Interrupted, and has MaxStarts again.
+//   - Starts is forgotten at each settle but a release. An entry that Claim has parked as crashed stays in doubt:
+//     after a replay or a new message it is claimed as Interrupted, and has MaxStarts again.
 //   - A listing by term may follow the order in which the entries were made instead of their Since.
 //   - Of entries that are due at the same time, the one that was made first comes first.
 //
 // # Traps
 //
-// A crash is modelled as Close followed by Open on the same directory, so Close must not settle what is in flight. What
-// only a kill or a loss of power can show is not tested here: a store with a file has to test that itself. Subtests run in
-// parallel: Harness.Open is called from several goroutines.
+// A crash is modelled as Close followed by Open on the same directory, so Close must not settle what is in flight.
+// What only a kill or a loss of power can show is not tested here: a store with a file has to test that itself.
+// Subtests run in parallel: Harness.Open is called from several goroutines.
 package outboxtest

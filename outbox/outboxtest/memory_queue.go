@@ -143,8 +143,8 @@ func (m *Memory) Changed() <-chan struct{} {
 	return m.changed
 }
 
-// Settle implements outbox.Queue. A receipt over outbox.MaxReceiptBytes is answered with outbox.ErrInvalid and leaves its
-// entry in flight.
+// Settle implements outbox.Queue. A receipt over outbox.MaxReceiptBytes is answered with outbox.ErrInvalid and leaves
+// its entry in flight.
 func (m *Memory) Settle(ctx context.Context, settlements ...outbox.Settlement) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -12,9 +12,9 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox"
 )
 
-// Model holds the store against a map: rapid makes up sequences of operations, restarts among them, and after each step
-// the store must show exactly what the map says. rapid prints the seed of a failure and shortens its sequence; the flags
-// -rapid.checks and -rapid.steps make it go on longer.
+// Model holds the store against a map: rapid makes up sequences of operations, restarts among them, and after each
+// step the store must show exactly what the map says. rapid prints the seed of a failure and shortens its sequence;
+// the flags -rapid.checks and -rapid.steps make it go on longer.
 func Model(t *testing.T, h Harness) {
 	t.Helper()
 	h.validate(t)
@@ -65,19 +65,6 @@ func (m *model) now() time.Time { return m.clock.Now().UTC() }
 // pause draws a duration between none and a minute; few different ones, so that times meet.
 func pause(rt *rapid.T, label string) time.Duration {
 	return rapid.SampledFrom([]time.Duration{0, 1, time.Second, 2 * time.Second, time.Minute}).Draw(rt, label)
-}
-
-func drawMessage(rt *rapid.T) outbox.Message {
-	msg := outbox.Message{
-		Key:   rapid.SampledFrom(modelKeys()).Draw(rt, "key"),
-		Body:  []byte(rapid.SampledFrom([]string{"", "1", "2", "3", "4", "5"}).Draw(rt, "body")),
-		Terms: rapid.SliceOfN(rapid.SampledFrom(modelTerms()), 0, 2).Draw(rt, "terms"),
-		Delay: pause(rt, "delay"),
-	}
-	if rapid.Bool().Draw(rt, "identified") {
-		msg.Identity = []byte("id " + rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "identity"))
-	}
-	return msg
 }
 
 func (m *model) append(rt *rapid.T) {
@@ -138,8 +125,8 @@ func (m *model) claim(rt *rapid.T) {
 	}
 }
 
-// leftBehind checks the entries that are due and were not claimed. Those that crashed too often are parked, if Claim came
-// to them; of the others there is one only if the limit was reached, and none that was due earlier.
+// leftBehind checks the entries that are due and were not claimed. Those that crashed too often are parked, if Claim
+// came to them; of the others there is one only if the limit was reached, and none that was due earlier.
 func (m *model) leftBehind(rt *rapid.T, got []outbox.Entry, limit int, last time.Time) {
 	for key, e := range m.entries {
 		if e.state != outbox.Pending || e.due.After(m.now()) {

@@ -172,3 +172,17 @@ func normal(e outbox.Entry) outbox.Entry {
 	}
 	return e
 }
+
+// drawMessage draws a message of few different ones, so that keys, bodies and identities meet.
+func drawMessage(rt *rapid.T) outbox.Message {
+	msg := outbox.Message{
+		Key:   rapid.SampledFrom(modelKeys()).Draw(rt, "key"),
+		Body:  []byte(rapid.SampledFrom([]string{"", "1", "2", "3", "4", "5"}).Draw(rt, "body")),
+		Terms: rapid.SliceOfN(rapid.SampledFrom(modelTerms()), 0, 2).Draw(rt, "terms"),
+		Delay: pause(rt, "delay"),
+	}
+	if rapid.Bool().Draw(rt, "identified") {
+		msg.Identity = []byte("id " + rapid.SampledFrom([]string{"1", "2", "3"}).Draw(rt, "identity"))
+	}
+	return msg
+}

@@ -49,55 +49,52 @@ func testStatsEmpty(f *fixture) {
 }
 
 func testStatsAddUp(f *fixture) {
-	ctx := f.t.Context()
-	steps := []struct {
-		name string
-		act  func()
-		want map[outbox.State]int64
-	}{
-		{
-			"append", func() { f.append(message("a", "1"), message("a", "2"), message("b", "1")) },
-			map[outbox.State]int64{outbox.Pending: 2},
-		},
-		{"repeat", func() { f.append(message("a", "1")) }, map[outbox.State]int64{outbox.Pending: 2}},
-		{"claim", func() { f.claim(2) }, map[outbox.State]int64{outbox.InFlight: 2}},
-		{"append in flight", func() { f.put("a", "3") }, map[outbox.State]int64{outbox.InFlight: 2}},
-		{"settle", func() {
-			f.settle(outbox.Settlement{Key: "a", Verdict: outbox.VerdictDelivered},
-				outbox.Settlement{Key: "b", Verdict: outbox.VerdictDelivered})
-		}, map[outbox.State]int64{outbox.Pending: 1, outbox.Delivered: 1}},
-		{"claim again", func() { f.take("a") }, map[outbox.State]int64{outbox.InFlight: 1, outbox.Delivered: 1}},
-		{"reopen", f.reopen, map[outbox.State]int64{outbox.Pending: 1, outbox.Delivered: 1}},
-		{"park", func() { f.park("a", "x") }, map[outbox.State]int64{outbox.Parked: 1, outbox.Delivered: 1}},
-		{
-			"replay parked", func() { f.NoError(f.store.Replay(ctx, "a")) },
-			map[outbox.State]int64{outbox.Pending: 1, outbox.Delivered: 1},
-		},
-		{"retry", func() {
-			f.take("a")
-			f.settle(outbox.Settlement{Key: "a", Verdict: outbox.VerdictRetry, Due: f.now().Add(time.Hour)})
-		}, map[outbox.State]int64{outbox.Pending: 1, outbox.Delivered: 1}},
-		{"discard", func() { f.NoError(f.store.Discard(ctx, "a")) }, map[outbox.State]int64{outbox.Delivered: 1}},
-		{"append on delivered", func() { f.put("b", "2") }, map[outbox.State]int64{outbox.Pending: 1}},
-		{"deliver", func() { f.deliver("b") }, map[outbox.State]int64{outbox.Delivered: 1}},
-		{"purge", func() {
-			n, err := f.store.Purge(ctx, f.now().Add(1), 10)
-			f.NoError(err)
-			f.Equal(1, n)
-		}, map[outbox.State]int64{}},
-		{"append a purged key", func() { f.put("b", "1") }, map[outbox.State]int64{outbox.Pending: 1}},
+	// after checks the figures once an operation is done: entries pending, in flight, delivered and parked.
+	after := func(operation string, want ...int64) {
+		f.t.Helper()
+		stats := f.store.Stats()
+		for i, state := range outbox.States {
+			f.Equal(want[i], stats.States[state], "%s after: %s", state, operation)
+		}
+		f.sound(f.t.Context())
 	}
-	for _, step := range steps {
-		step.act()
-		f.Equal(step.want, counts(f.store.Stats()), step.name)
-		f.sound(ctx)
-	}
+	f.append(message("a", "1"), message("a", "2"), message("b", "1"))
+	after("append", 2, 0, 0, 0)
+	f.append(message("a", "1"))
+	after("repeat", 2, 0, 0, 0)
+	f.claim(2)
+	after("claim", 0, 2, 0, 0)
+	f.put("a", "3")
+	after("append in flight", 0, 2, 0, 0)
+	f.settle(outbox.Settlement{Key: "a", Verdict: outbox.VerdictDelivered},
+		outbox.Settlement{Key: "b", Verdict: outbox.VerdictDelivered})
+	after("settle", 1, 0, 1, 0)
+	f.take("a")
+	after("claim again", 0, 1, 1, 0)
+	f.reopen()
+	after("reopen", 1, 0, 1, 0)
+	f.park("a", "invalid")
+	after("park", 0, 0, 1, 1)
+	f.NoError(f.store.Replay(f.t.Context(), "a"))
+	after("replay", 1, 0, 1, 0)
+	f.take("a")
+	f.settle(outbox.Settlement{Key: "a", Verdict: outbox.VerdictRetry, Due: f.now().Add(time.Hour)})
+	after("retry", 1, 0, 1, 0)
+	f.NoError(f.store.Discard(f.t.Context(), "a"))
+	after("discard", 0, 0, 1, 0)
+	f.put("b", "2")
+	after("append on delivered", 1, 0, 0, 0)
+	f.deliver("b")
+	_, err := f.store.Purge(f.t.Context(), f.now().Add(1), 10)
+	f.NoError(err)
+	after("purge", 0, 0, 0, 0)
+	f.put("b", "1")
+	after("append under a purged key", 1, 0, 0, 0)
+
 	stats := f.store.Stats()
-	f.Equal(uint64(3), stats.Entries, "a, b, and b again")
-	f.Equal(uint64(6), stats.Messages)
-	f.Equal(uint64(1), stats.Duplicates)
-	f.Equal(uint64(1), stats.Discarded)
-	f.Equal(uint64(1), stats.Purged)
+	f.Equal([]uint64{3, 6, 1, 1, 1},
+		[]uint64{stats.Entries, stats.Messages, stats.Duplicates, stats.Discarded, stats.Purged},
+		"entries (b came twice), messages, duplicates, discarded, purged")
 }
 
 func testStatsSurvive(f *fixture) {

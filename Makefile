@@ -1,0 +1,73 @@
+# Everything that is done with this project has a verb here. "make" alone explains them.
+
+GO      ?= go
+TOOLS   := -modfile=.ci/tools/go.mod
+BIN     := bin/crmsyncd
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+FUZZTIME ?= 20s
+ROUNDS  ?= 200
+COUNT   ?= 6
+
+.DEFAULT_GOAL := help
+.PHONY: help build demo run test test-short race cover fuzz bench lint fmt tidy golden crash check clean
+
+help: ## explain the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+build: ## build bin/crmsyncd
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o $(BIN) ./cmd/crmsyncd
+
+demo: build ## a call centre's day in a minute: sandbox CRM, daemon and traffic, with a summary
+	$(BIN) demo
+
+run: build ## run the daemon on configs/demo.yaml; the CRM for it: bin/crmsyncd sandbox
+	$(BIN) serve --config configs/demo.yaml
+
+test: ## all tests, with the race detector, shuffled
+	$(GO) test -race -shuffle=on -timeout 20m ./...
+
+test-short: ## the tests that take seconds
+	$(GO) test -short -shuffle=on ./...
+
+race: ## the outbox and the relay, again and again
+	$(GO) test -race -shuffle=on -count=10 ./outbox ./crm/...
+
+cover: ## the coverage of all packages by all tests
+	$(GO) test -coverpkg=./... -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@$(GO) list ./... | while read -r package; do \
+		for target in $$($(GO) test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			echo "== $$package $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package || exit 1; \
+		done; \
+	done
+
+bench: ## append and acknowledgement throughput beside the raw fsync of this disk, in benchstat's form
+	$(GO) test -run '^$$' -bench . -benchtime 1s -count $(COUNT) ./outbox/bolt ./receiver/... ./cmd/crmsyncd | tee bench.txt
+	$(GO) tool $(TOOLS) benchstat bench.txt
+
+crash: ## kill the daemon at random moments, ROUNDS times
+	CRASH_ROUNDS=$(ROUNDS) $(GO) test -race -count=1 -timeout 60m -run TestCrash -v ./cmd/crmsyncd
+
+lint: ## golangci-lint, as pinned in .ci/tools/go.mod
+	$(GO) tool $(TOOLS) golangci-lint run ./...
+
+fmt: ## format
+	$(GO) tool $(TOOLS) golangci-lint fmt ./...
+
+tidy: ## go.mod and go.sum as they should be
+	$(GO) mod tidy
+	$(GO) mod verify
+
+golden: ## rewrite golden files and the table in README.md; look at the difference
+	$(GO) test ./configs ./receiver/... ./metrics ./crm/... -run 'Golden|Table|README' -update
+
+check: build ## what CI runs: tests, lint, and nothing left to generate
+	$(MAKE) test
+	$(MAKE) lint
+	$(GO) mod tidy -diff
+
+clean: ## remove what was built
+	rm -rf bin cover.out bench.txt data

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/crmsyncd/crmsyncd/configs"
+	"github.com/crmsyncd/crmsyncd/crm"
+	"github.com/crmsyncd/crmsyncd/crm/adapters"
+	"github.com/crmsyncd/crmsyncd/crm/admin"
+	"github.com/crmsyncd/crmsyncd/crm/console"
+	"github.com/crmsyncd/crmsyncd/outbox"
+	"github.com/crmsyncd/crmsyncd/outbox/bolt"
+	"github.com/crmsyncd/crmsyncd/receiver"
+	"github.com/crmsyncd/crmsyncd/receiver/alohub"
+)
+
+func openStore(cfg configs.Outbox, maxStarts int, logger *slog.Logger, committed func(time.Duration, int)) (*bolt.Store, error) {
+	return bolt.Open(bolt.Options{
+		Path: cfg.Path, Limit: int64(cfg.Limit), QuarantineBytes: int64(cfg.QuarantineLimit),
+		QuarantineCount: int64(cfg.QuarantineCount), MaxStarts: maxStarts,
+		Logger: logger.With(slog.String("component", "outbox")), Committed: committed,
+	})
+}
+
+// newAdapter returns the adapter of the configured CRM; observer may be nil.
+func newAdapter(cfg *configs.Config, logger *slog.Logger, observer adapters.Observer) (crm.Adapter, error) {
+	location, err := time.LoadLocation(cfg.Source.TimeZone)
+	if err != nil {
+		return nil, fmt.Errorf("source.time_zone: %w", err)
+	}
+	return adapters.New(cfg.CRM, adapters.Options{
+		Logger: logger.With(slog.String("component", "crm")), Observer: observer, UserAgent: "crmsyncd/" + version,
+		Location: location, PhoneRegion: cfg.Source.PhoneRegion,
+	})
+}
+
+func syncerOptions(cfg *configs.Config, adapter crm.Adapter, decoder *alohub.Decoder, logger *slog.Logger,
+	observer crm.Observer,
+) crm.Options {
+	return crm.Options{
+		Adapter: adapter, Decode: decoder.Decode, Region: cfg.Source.PhoneRegion,
+		Match:   crm.MatchOptions{Wait: cfg.Match.Wait, Phone: cfg.Match.Phone, Unmatched: crm.Policy(cfg.Match.Unmatched)},
+		Agents:  crm.AgentOptions{Map: cfg.Agents.Map, Default: cfg.Agents.Default, CacheFor: cfg.Agents.Cache},
+		Write:   crm.WriteWhen(cfg.Delivery.Write),
+		EndWait: cfg.Delivery.EndWait, RecordingWait: cfg.Delivery.RecordingWait,
+		Logger: logger.With(slog.String("component", "syncer")), Observer: observer,
+	}
+}
+
+func relayOptions(cfg *configs.Config, store *bolt.Store, syncer *crm.Syncer, adapter crm.Adapter, logger *slog.Logger,
+	observer outbox.Observer,
+) outbox.RelayOptions {
+	batch := cfg.Delivery.Batch
+	if batch == 0 {
+		batch = adapter.Traits().WriteBatch
+	}
+	retry, breaker := cfg.Delivery.Retry, cfg.Delivery.Breaker
+	return outbox.RelayOptions{
+		Queue: store, Deliverer: syncer, Workers: cfg.Delivery.Workers, Batch: batch, Timeout: cfg.Delivery.Timeout,
+		Grace: cfg.ShutdownTimeout / 2,
+		Retry: outbox.RetryPolicy{
+			Initial: retry.Initial, Max: retry.Max, Jitter: retry.Jitter, GiveUpAfter: retry.GiveUpAfter,
+		},
+		BreakerFailures: breaker.Failures, BreakerPause: breaker.Pause, BreakerMaxPause: breaker.MaxPause,
+		Logger: logger.With(slog.String("component", "relay")), Observer: observer,
+	}
+}
+
+func (d *daemon) newReceiver(decoder *alohub.Decoder, observer receiver.Observer) (*receiver.Server, error) {
+	cfg := d.cfg.Receiver
+	keys := make([]string, len(cfg.AuthorizationKeys))
+	for i, key := range cfg.AuthorizationKeys {
+		keys[i] = key.Reveal()
+	}
+	return receiver.New(receiver.Options{
+		Keys:    keys,
+		Sink:    sink{store: d.store, region: d.cfg.Source.PhoneRegion, hold: d.cfg.Delivery.Hold},
+		Sources: []receiver.Source{decoder}, BodyLimit: int64(cfg.BodyLimit),
+		ReadHeaderTimeout: cfg.ReadTimeout, ReadTimeout: cfg.ReadTimeout, StoreTimeout: cfg.WriteTimeout / 2,
+		WriteTimeout: cfg.ReadTimeout + cfg.WriteTimeout, // it counts from the headers on
+		IdleTimeout:  cfg.IdleTimeout, MaxHeaderBytes: int(cfg.MaxHeaderBytes), MaxConnections: cfg.MaxConnections,
+		MaxInFlight: cfg.MaxInFlight, Logger: d.logger.With(slog.String("component", "receiver")), Observer: observer,
+	})
+}
+
+// adminTimeout bounds requests of operators; a page of the API needs far less.
+const adminTimeout = 30 * time.Second
+
+func (d *daemon) newAdmin(metricsHandler http.Handler, decoder *alohub.Decoder) *http.Server {
+	region := d.cfg.Source.PhoneRegion
+	logger := d.logger.With(slog.String("component", "admin"))
+	page := console.New(console.Options{
+		Store: d.store, Queries: admin.NewQueries(d.store, decoder.Decode, region), Ready: d.ready, Target: d.relay,
+		Location: d.location, Logger: logger,
+	})
+	return &http.Server{
+		Handler: admin.New(admin.Options{
+			Store: d.store, Decode: decoder.Decode, Region: region, Metrics: metricsHandler, Ready: d.ready,
+			Token: d.cfg.Admin.Token, Console: page, Target: d.relay, Config: d.cfg, Logger: logger,
+		}),
+		ReadHeaderTimeout: adminTimeout, ReadTimeout: adminTimeout, WriteTimeout: 2 * adminTimeout,
+		IdleTimeout: 4 * adminTimeout, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(d.logger.Handler(), slog.LevelWarn),
+	}
+}

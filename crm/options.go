@@ -1,0 +1,183 @@
+package crm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/crmsyncd/crmsyncd/crm/call"
+)
+
+// Policy says what becomes of a call for which no record was found within MatchOptions.Wait.
+type Policy string
+
+// The policies.
+const (
+	// PolicyPark sets the call aside for an operator, with the reason "unmatched".
+	PolicyPark Policy = "park"
+	// PolicyCreate creates a record for the caller. A caller without a number is parked all the same.
+	PolicyCreate Policy = "create"
+	// PolicyUnlinked writes the call log without a record.
+	PolicyUnlinked Policy = "unlinked"
+)
+
+// WriteWhen says how far a call must have got before it is written.
+type WriteWhen string
+
+// The times to write.
+const (
+	// WriteLive writes a call as soon as it is heard of and updates it from then on.
+	WriteLive WriteWhen = "live"
+	// WriteEnded waits for the end of the call.
+	WriteEnded WriteWhen = "ended"
+	// WriteComplete waits for the end and, when the call was answered, for its recording.
+	WriteComplete WriteWhen = "complete"
+)
+
+// Defaults of Options.
+const (
+	DefaultEndWait       = 6 * time.Hour
+	DefaultRecordingWait = 15 * time.Minute
+	DefaultCacheFor      = 10 * time.Minute
+)
+
+// Options are what a Syncer is made from.
+type Options struct {
+	// Adapter speaks to the CRM. Required. Without Traits.Upsert it must be a LogFinder as well, or exactly one log per
+	// call could not be kept.
+	Adapter Adapter
+	// Decode reads the body of a message. Required. The text of its errors is shown to operators: no numbers in it.
+	Decode func(body []byte) (call.Event, error)
+	// Region is the one in which numbers without a country code are read (ISO 3166, "VN"). Required.
+	Region string
+	Match  MatchOptions
+	Agents AgentOptions
+	// Write is when a call is written; empty: WriteLive. A CRM whose call logs cannot be changed gets WriteComplete.
+	Write WriteWhen
+	// EndWait bounds how long a call waits for its end, counted from its oldest message that is not delivered yet; then
+	// what is known is written. 0: DefaultEndWait.
+	EndWait time.Duration
+	// RecordingWait bounds how long a call waits for its recording, counted from the arrival of its end. 0:
+	// DefaultRecordingWait.
+	RecordingWait time.Duration
+	// Now is the clock. nil: time.Now.
+	Now func() time.Time
+	// Logger gets one line per call at level debug. nil: nothing is logged.
+	Logger *slog.Logger
+	// Observer is told what happened. nil: nobody is.
+	Observer Observer
+}
+
+// MatchOptions say how the record of a call is found.
+type MatchOptions struct {
+	// Wait is how long a call for which nothing is found is looked up again before Unmatched applies: a record may be
+	// created minutes after the call, and indexes lag. 0: no wait.
+	Wait time.Duration
+	// Phone allows matching by phone number alone, where the CRM can look numbers up.
+	Phone bool
+	// Unmatched is the policy for calls without a record; empty: PolicyPark.
+	Unmatched Policy
+}
+
+// AgentOptions say how the CRM's user for an agent is found.
+type AgentOptions struct {
+	// Map names the CRM's user id for an agent's account name or extension. Case and surrounding space do not matter.
+	Map map[string]string
+	// Default is the user id for calls whose agent nobody knows; empty: the CRM's own default.
+	Default string
+	// CacheFor is how long a user that the CRM was asked for is remembered, an unknown one for a minute at most. 0:
+	// DefaultCacheFor.
+	CacheFor time.Duration
+}
+
+// Observer is told what a Syncer did. Its methods are called from several goroutines and must not block.
+type Observer interface {
+	// Matched: a call's record was decided on. The method is transaction_id, phone, receipt (decided earlier), created
+	// or none; the outcome one, many (nothing was chosen) or none. A call that waits for its record is not decided.
+	Matched(method, outcome string)
+	// Synced: a call became visible in the CRM (kind first_visible) or ended with its recording there or without an
+	// answer (kind complete). Each is told once per call. sinceEvent runs from the arrival of the first message of the
+	// call or, for complete, of the last one.
+	Synced(kind string, sinceEvent time.Duration)
+	// AgentUnmapped: a call that names an agent was written without an owner.
+	AgentUnmapped()
+}
+
+// silent is the Observer of those who gave none.
+type silent struct{}
+
+func (silent) Matched(string, string)       {}
+func (silent) Synced(string, time.Duration) {}
+func (silent) AgentUnmapped()               {}
+
+// withDefaults returns the options with all that may be left out filled in.
+func (o Options) withDefaults() Options {
+	o.Match.Unmatched = cmp.Or(o.Match.Unmatched, PolicyPark)
+	o.Write = cmp.Or(o.Write, WriteLive)
+	o.EndWait = cmp.Or(o.EndWait, DefaultEndWait)
+	o.RecordingWait = cmp.Or(o.RecordingWait, DefaultRecordingWait)
+	o.Agents.CacheFor = cmp.Or(o.Agents.CacheFor, DefaultCacheFor)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Observer == nil {
+		o.Observer = silent{}
+	}
+	return o
+}
+
+// validate returns all that is wrong with the options, nil when they are fine.
+func (o Options) validate() error {
+	var errs []error
+	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if o.Decode == nil {
+		wrong("decoder is missing")
+	}
+	if o.Region == "" {
+		wrong("region of phone numbers is missing")
+	}
+	if policies := []Policy{PolicyPark, PolicyCreate, PolicyUnlinked}; !slices.Contains(policies, o.Match.Unmatched) {
+		wrong("policy for unmatched calls is %q, it must be one of %q", o.Match.Unmatched, policies)
+	}
+	if times := []WriteWhen{WriteLive, WriteEnded, WriteComplete}; !slices.Contains(times, o.Write) {
+		wrong("time to write is %q, it must be one of %q", o.Write, times)
+	}
+	if shortest := min(o.Match.Wait, o.EndWait, o.RecordingWait, o.Agents.CacheFor); shortest < 0 {
+		wrong("a time to wait or to cache is negative: %s", shortest)
+	}
+	if o.Adapter == nil {
+		return errors.Join(append(errs, errors.New("adapter is missing"))...)
+	}
+	return errors.Join(append(errs, o.validateAdapter()...)...)
+}
+
+// validateAdapter returns what the adapter lacks for the options.
+func (o Options) validateAdapter() []error {
+	var errs []error
+	traits := o.Adapter.Traits()
+	if len(traits.Objects) == 0 && !traits.MatchesItself {
+		errs = append(errs, fmt.Errorf("%s names no objects to search", traits.Name))
+	}
+	if _, finds := o.Adapter.(LogFinder); !finds && !traits.Upsert {
+		errs = append(errs, fmt.Errorf("%s neither has an upsert key nor finds call logs: no promise of one log per call",
+			traits.Name))
+	}
+	if o.Match.Unmatched != PolicyCreate || traits.MatchesItself {
+		return errs
+	}
+	if _, creates := o.Adapter.(ContactCreator); !creates {
+		errs = append(errs, fmt.Errorf("%s cannot create a record for an unmatched call, choose another policy",
+			traits.Name))
+	}
+	if !o.Match.Phone || !traits.ByPhone {
+		errs = append(errs, errors.New("creating records for unmatched calls needs matching by phone, or every call of "+
+			"a caller would create another one"))
+	}
+	return errs
+}
