@@ -15,8 +15,8 @@
 // # Exactly once
 //
 // Where the CRM has an upsert key, writing again is harmless. Where not, a write that may have reached the CRM without
-// us knowing (the connection broke, the process died: outbox.Entry.Interrupted) is looked up by its call id before it is
-// written again. An answer "exists already" with the existing id becomes an update.
+// us knowing (the connection broke, the process died: outbox.Entry.Interrupted) is looked up by its call id before it
+// is written again. An answer "exists already" with the existing id becomes an update.
 //
 // # Traps
 //

@@ -237,12 +237,12 @@ func TestMatchAgainByTransactionID(t *testing.T) {
 		records func(*fakeCRM)
 		record  string
 	}{
-		"to another record":              {func(f *fakeCRM) { f.lead("2", "T1") }, "2"},
-		"to nothing":                     {func(*fakeCRM) {}, "1"},
-		"to the same record":             {func(f *fakeCRM) { f.records[0].TransactionID = "T1" }, "1"},
-		"to several, one with the phone": {func(f *fakeCRM) { f.contact("2", "T1", phoneA); f.contact("3", "T1", phoneB) }, "2"},
-		"to several, the phone decides":  {func(f *fakeCRM) { f.contact("2", "T1", phoneB); f.contact("3", "T1", phoneB) }, "1"},
-		"to several, nothing decides":    {func(f *fakeCRM) { f.contact("2", "T1", phoneA); f.contact("3", "T1", phoneA) }, "1"},
+		"to another record":    {func(f *fakeCRM) { f.lead("2", "T1") }, "2"},
+		"to nothing":           {func(*fakeCRM) {}, "1"},
+		"to the same record":   {func(f *fakeCRM) { f.records[0].TransactionID = "T1" }, "1"},
+		"one of two by phone":  {func(f *fakeCRM) { f.contact("2", "T1", phoneA); f.contact("3", "T1", phoneB) }, "2"},
+		"two, the phone tells": {func(f *fakeCRM) { f.contact("2", "T1", phoneB); f.contact("3", "T1", phoneB) }, "1"},
+		"two, nothing tells":   {func(f *fakeCRM) { f.contact("2", "T1", phoneA); f.contact("3", "T1", phoneA) }, "1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t, func(f *fakeCRM, _ *crm.Options) { f.contact("1", "", phoneA) })

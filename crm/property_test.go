@@ -17,8 +17,8 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox"
 )
 
-// The customers of the model: two of one campaign, one with a transactionID of its own, one known by phone only, and one
-// whom nobody knows.
+// The customers of the model: two of one campaign, one with a transactionID of its own, one known by phone only, and
+// one whom nobody knows.
 var customers = []struct{ transaction, phone, record string }{
 	{"CAMPAIGN", "0912345670", "r0"},
 	{"CAMPAIGN", "0912345671", "r1"},
@@ -201,8 +201,8 @@ func (m *model) append() {
 	number := rapid.IntRange(0, 9).Draw(m.t, "call")
 	customer := number % len(customers)
 	id := fmt.Sprintf("c%d", number)
-	step := rapid.SampledFrom([]func(id, transaction, phone string) call.Event{answered, ended, recorded}).Draw(m.t, "event")
-	event := step(id, customers[customer].transaction, customers[customer].phone)
+	steps := []func(id, transaction, phone string) call.Event{answered, ended, recorded}
+	event := rapid.SampledFrom(steps).Draw(m.t, "event")(id, customers[customer].transaction, customers[customer].phone)
 	event.Agent = []string{"a", "b"}[number%2]
 	if event.TransactionID != "" && rapid.Bool().Draw(m.t, "no transaction id") {
 		event.TransactionID = ""

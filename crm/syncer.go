@@ -39,8 +39,8 @@ func NewSyncer(o Options) (*Syncer, error) {
 // step, and all call logs in one Write; a second Write follows only for calls of which a log turned out to be there
 // already. Reasons and errors of the outcomes are for operators: they name records, never numbers.
 //
-// An outcome that waits with a zero Until leaves the time to the relay: the target rests for an unknown time, or ctx was
-// cancelled.
+// An outcome that waits with a zero Until leaves the time to the relay: the target rests for an unknown time, or ctx
+// was cancelled.
 func (s *Syncer) Deliver(ctx context.Context, entries []outbox.Entry, checkpoint outbox.CheckpointFunc) outbox.Report {
 	b := &batch{Syncer: s, checkpoint: checkpoint, began: s.options.Now(), deliveries: make([]*delivery, 0, len(entries))}
 	for _, entry := range entries {

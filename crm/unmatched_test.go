@@ -196,17 +196,18 @@ func (l lockFree) CreateContacts(_ context.Context, calls []call.Call) []crm.Fou
 }
 
 func TestFailedCreation(t *testing.T) {
+	refusal := func(kind crm.Kind) crm.Found { return crm.Found{Err: crm.Errorf(kind, "create contact", "no")} }
 	for name, test := range map[string]struct {
 		found  crm.Found
 		kind   outbox.OutcomeKind
 		reason string
 		until  time.Duration
 	}{
-		"in doubt":     {crm.Found{Err: crm.Errorf(crm.KindInDoubt, "create", "cut")}, outbox.Failed, "in_doubt", time.Minute},
-		"transient":    {crm.Found{Err: crm.Errorf(crm.KindTransient, "create", "502")}, outbox.Failed, "transient", 0},
+		"in doubt":     {refusal(crm.KindInDoubt), outbox.Failed, "in_doubt", time.Minute},
+		"transient":    {refusal(crm.KindTransient), outbox.Failed, "transient", 0},
 		"unclassified": {crm.Found{Err: fmt.Errorf("oops")}, outbox.Failed, "transient", time.Minute},
-		"invalid":      {crm.Found{Err: crm.Errorf(crm.KindInvalid, "create", "no name")}, outbox.Refused, "invalid", 0},
-		"throttled":    {crm.Found{Err: crm.Errorf(crm.KindThrottled, "create", "slow")}, outbox.Wait, outbox.PauseThrottle, 0},
+		"invalid":      {refusal(crm.KindInvalid), outbox.Refused, "invalid", 0},
+		"throttled":    {refusal(crm.KindThrottled), outbox.Wait, outbox.PauseThrottle, 0},
 		"no record":    {crm.Found{}, outbox.Failed, "in_doubt", time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -64,12 +64,13 @@ func (r *Relay) work(ctx context.Context, b batch) []settled {
 	r.o.Observer.Delivered(summary(outcomes, panicked), len(b.entries), time.Since(began))
 
 	var failed []string
+	var why string
 	reached := false
 	for _, o := range outcomes {
 		switch {
 		case o.Untouched:
 		case o.Kind == Failed:
-			failed = append(failed, o.Key)
+			failed, why = append(failed, o.Key), o.Error
 		default:
 			reached = true
 		}
@@ -77,7 +78,7 @@ func (r *Relay) work(ctx context.Context, b batch) []settled {
 	if panicked {
 		failed = nil // a bug of ours says nothing about the target
 	}
-	closed := r.gate.judge(b.probe, report.Pause, failed, reached)
+	closed := r.gate.judge(b.probe, report.Pause, failed, why, reached)
 	list := make([]settled, len(outcomes))
 	for i, o := range outcomes {
 		list[i] = r.decide(b.entries[i], o, closed && !panicked)

@@ -103,9 +103,9 @@ func (g *gate) isClosed() bool {
 	return g.closed || g.operator
 }
 
-// judge takes in what became of a delivery: the pause it asked for, the keys that failed, and whether anything reached
-// the target and came back. It reports whether the gate is closed now.
-func (g *gate) judge(probe bool, p Pause, failed []string, reached bool) bool {
+// judge takes in what became of a delivery: the pause it asked for, the keys that failed and why, and whether anything
+// reached the target and came back. It reports whether the gate is closed now.
+func (g *gate) judge(probe bool, p Pause, failed []string, why string, reached bool) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if probe {
@@ -117,7 +117,7 @@ func (g *gate) judge(probe bool, p Pause, failed []string, reached bool) bool {
 	case probe && reached:
 		g.open()
 	case probe && len(failed) > 0:
-		g.close(g.reason, time.Time{}, g.errText)
+		g.close(PauseBreaker, time.Time{}, why) // whatever it was, now it fails
 	case probe: // the target was not asked: the next entry is the probe
 		g.broadcast()
 	case g.closed: // what was on its way when the gate closed tells nothing about now
@@ -128,7 +128,7 @@ func (g *gate) judge(probe bool, p Pause, failed []string, reached bool) bool {
 			g.failing[key] = true
 		}
 		if len(g.failing) >= g.threshold {
-			g.close(PauseBreaker, time.Time{}, "")
+			g.close(PauseBreaker, time.Time{}, why)
 		}
 	}
 	return g.closed

@@ -20,7 +20,7 @@ func TestRelayOutageIsBoundedAndBurnsNoAttempts(t *testing.T) {
 		g := &target{}
 		g.answer = func(context.Context, outbox.Entry) (outbox.Outcome, outbox.Pause) {
 			if down.Load() {
-				return outbox.Outcome{Kind: outbox.Failed, Reason: "transient"}, outbox.Pause{}
+				return outbox.Outcome{Kind: outbox.Failed, Reason: "transient", Error: "HTTP 502"}, outbox.Pause{}
 			}
 			return outbox.Outcome{Kind: outbox.Done}, outbox.Pause{}
 		}
@@ -28,6 +28,7 @@ func TestRelayOutageIsBoundedAndBurnsNoAttempts(t *testing.T) {
 		b.append(keys(500)...)
 		after(time.Hour)
 		require.Equal(t, outbox.PauseBreaker, b.relay.Paused().Reason)
+		require.Equal(t, "HTTP 502", b.relay.Paused().Error, "an operator wants to know why")
 		during := len(g.times(""))
 		// 5 to open the breaker, as many again on their way, and a probe a minute.
 		require.LessOrEqual(t, during, 90)

@@ -51,6 +51,8 @@ type Relay struct {
 	o    RelayOptions
 	gate *gate
 	busy atomic.Int64
+	// restsFor is the reason that was logged last; the gate calls one at a time.
+	restsFor string
 }
 
 // NewRelay returns a relay; Run starts it.
@@ -100,11 +102,18 @@ func (nobody) Working(int, int)                           {}
 // paused tells observer and log that the target rests or goes on.
 func (r *Relay) paused(reason string, until time.Time) {
 	r.o.Observer.Paused(reason, until)
-	if until.IsZero() {
-		r.o.Logger.Info("the target takes deliveries again", slog.String("reason", reason))
+	level := slog.LevelWarn
+	switch {
+	case until.IsZero():
+		r.restsFor = ""
+		r.o.Logger.Info("the target does not rest any more", slog.String("reason", reason))
 		return
+	case reason == r.restsFor: // another probe failed: no news
+		level = slog.LevelDebug
 	}
-	r.o.Logger.Warn("the target rests", slog.String("reason", reason), slog.Time("until", until))
+	r.restsFor = reason
+	r.o.Logger.Log(context.Background(), level, "the target rests", slog.String("reason", reason),
+		slog.Time("until", until))
 }
 
 // Pause stops deliveries until Resume, whatever the target says. Those on their way go on.

@@ -19,8 +19,8 @@ type Number struct {
 }
 
 // ParseNumber reads raw as a number of region (ISO 3166, "VN") unless it carries a country code. What is not a valid
-// number is kept raw: extensions, short codes, hidden callers. In region VN a mobile number in its form from before 2018
-// becomes the number that it is today.
+// number is kept raw: extensions, short codes, hidden callers. In region VN a mobile number in its form from before
+// 2018 becomes the number that it is today.
 func ParseNumber(raw, region string) Number {
 	n := Number{Raw: strings.TrimSpace(raw)}
 	if len(n.Raw) < 7 || len(n.Raw) > 40 {

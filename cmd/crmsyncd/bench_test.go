@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/crmsyncd/crmsyncd/outbox"
+	"github.com/crmsyncd/crmsyncd/outbox/bolt"
+	"github.com/crmsyncd/crmsyncd/receiver"
+	"github.com/crmsyncd/crmsyncd/receiver/alohub"
+)
+
+// noStore takes everything and keeps nothing: what is left is HTTP and decoding.
+type noStore struct{}
+
+func (noStore) Append(_ context.Context, msgs ...outbox.Message) ([]outbox.Appended, error) {
+	return make([]outbox.Appended, len(msgs)), nil
+}
+
+func (noStore) Quarantine(context.Context, outbox.Rejected) error { return nil }
+
+func (noStore) Quarantined(context.Context, uint64, int) ([]outbox.Rejected, error) {
+	return nil, nil
+}
+
+// BenchmarkAck is the acknowledgement of one event through real HTTP, from the request to the answer after the commit.
+// BenchmarkFsync and BenchmarkAppend of outbox/bolt belong beside it.
+func BenchmarkAck(b *testing.B) {
+	acknowledge(b, func(b *testing.B) store {
+		b.Helper()
+		s, err := bolt.Open(bolt.Options{Path: filepath.Join(b.TempDir(), "outbox.db")})
+		require.NoError(b, err)
+		b.Cleanup(func() { require.NoError(b, s.Close()) })
+		return s
+	})
+}
+
+// BenchmarkAckNoop is the same without storage.
+func BenchmarkAckNoop(b *testing.B) {
+	acknowledge(b, func(*testing.B) store { return noStore{} })
+}
+
+func acknowledge(b *testing.B, open func(*testing.B) store) {
+	b.Helper()
+	for _, conns := range []int{1, 16, 64, 256} {
+		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
+			url := serveWebhooks(b, open(b))
+			client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: conns, MaxConnsPerHost: conns}}
+			defer client.CloseIdleConnections()
+			var next atomic.Int64
+			var group sync.WaitGroup
+			b.ResetTimer()
+			for range conns {
+				group.Go(func() {
+					for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
+						if err := postEvent(client, url, i); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			group.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
+		})
+	}
+}
+
+// serveWebhooks serves the receiver over a store until the benchmark ends.
+func serveWebhooks(b *testing.B, s store) string {
+	b.Helper()
+	decoder, err := alohub.New(alohub.Options{Location: time.FixedZone("+07", 7*60*60)})
+	require.NoError(b, err)
+	server, err := receiver.New(receiver.Options{
+		Keys: []string{demoKey}, Sink: sink{store: s, region: "VN"}, Sources: []receiver.Source{decoder},
+		Logger: slog.New(slog.DiscardHandler),
+	})
+	require.NoError(b, err)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(b, err)
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	b.Cleanup(func() {
+		require.NoError(b, server.Shutdown(context.Background()))
+		require.NoError(b, <-done)
+	})
+	return "http://" + l.Addr().String() + "/webhooks/alohub"
+}
+
+// postEvent posts the event of one call.
+func postEvent(client *http.Client, url string, i int64) error {
+	body := bytes.Replace([]byte(endEvent), []byte("20240113150030123456"), fmt.Appendf(nil, "20240113150030%08d", i), 1)
+	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, url, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Authorization", demoKey)
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	if closeErr := resp.Body.Close(); err == nil {
+		err = closeErr
+	}
+	if err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("HTTP %d", resp.StatusCode)
+	}
+	return err
+}
