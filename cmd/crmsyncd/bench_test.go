@@ -85,7 +85,7 @@ func serveWebhooks(b *testing.B, s store) string {
 	decoder, err := alohub.New(alohub.Options{Location: time.FixedZone("+07", 7*60*60)})
 	require.NoError(b, err)
 	server, err := receiver.New(receiver.Options{
-		Keys: []string{demoKey}, Sink: sink{store: s, region: "VN"}, Sources: []receiver.Source{decoder},
+		Keys: []string{demoKey}, Sink: sink{store: s}, Sources: []receiver.Source{decoder},
 		Logger: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(b, err)

@@ -47,11 +47,15 @@ func TestOutageLosesNothingAndIsBounded(t *testing.T) {
 	phases := []outage{
 		{name: "works", lasts: 500 * time.Millisecond, most: 100_000},
 		{name: "down", faults: sandbox.Faults{Down: always}, lasts: 4 * time.Second, most: 40, paused: "breaker"},
-		{name: "throttled", faults: sandbox.Faults{Throttle: sandbox.Throttle{Trigger: always, RetryAfter: 3 * time.Second}},
-			lasts: 4 * time.Second, most: 12, paused: "throttle"},
+		{
+			name: "throttled", faults: sandbox.Faults{Throttle: sandbox.Throttle{Trigger: always, RetryAfter: 3 * time.Second}},
+			lasts: 4 * time.Second, most: 12, paused: "throttle",
+		},
 		{name: "unauthorized", faults: sandbox.Faults{Unauthorized: always}, lasts: 4 * time.Second, most: 20, paused: "auth"},
-		{name: "failing", faults: sandbox.Faults{Failure: sandbox.Failure{Trigger: always, Status: 500}},
-			lasts: 4 * time.Second, most: 30, paused: "breaker"},
+		{
+			name: "failing", faults: sandbox.Faults{Failure: sandbox.Failure{Trigger: always, Status: 500}},
+			lasts: 4 * time.Second, most: 30, paused: "breaker",
+		},
 	}
 	for i, phase := range phases {
 		require.NoError(t, crm.SetFaults(phase.faults))

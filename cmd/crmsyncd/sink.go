@@ -18,8 +18,7 @@ type store interface {
 
 // sink makes webhooks durable: it is where the words of the receiver become those of the outbox.
 type sink struct {
-	store  store
-	region string
+	store store
 	// hold is how long the first event of a call waits for the next ones.
 	hold time.Duration
 }
@@ -27,7 +26,7 @@ type sink struct {
 // Accept appends an event under its call.
 func (s sink) Accept(ctx context.Context, e receiver.Accepted) (duplicate bool, err error) {
 	appended, err := s.store.Append(ctx, outbox.Message{
-		Key: e.Event.CallID, Body: e.Body, Identity: e.Identity, Terms: terms(e.Event, s.region), Delay: s.hold,
+		Key: e.Event.CallID, Body: e.Body, Identity: e.Identity, Terms: terms(e.Event), Delay: s.hold,
 	})
 	switch {
 	case errors.Is(err, outbox.ErrEntryFull):
@@ -58,27 +57,20 @@ func (s sink) Quarantine(ctx context.Context, r receiver.Refused) error {
 	return nil
 }
 
-// terms returns what a call can be found by: transactionID, customer's number, agent.
-func terms(e call.Event, region string) []string {
-	var list []string
-	for _, term := range []string{
-		prefixed("transaction:", e.TransactionID),
-		prefixed("phone:", call.ParseNumber(e.CustomerNumber, region).String()),
-		prefixed("agent:", e.Agent),
-	} {
-		if term != "" && len(term) <= outbox.MaxTermBytes {
-			list = append(list, term)
+// terms returns what a call can be found by: transactionID, customer's number, agent. A term that is too long is cut:
+// whoever searches cuts it as well.
+func terms(e call.Event) []string {
+	list := make([]string, 0, 3)
+	add := func(prefix, value string) {
+		if value != "" {
+			term := prefix + value
+			list = append(list, term[:min(len(term), outbox.MaxTermBytes)])
 		}
 	}
+	add("transaction:", e.TransactionID)
+	add("phone:", call.SearchDigits(e.CustomerNumber))
+	add("agent:", e.Agent)
 	return list
-}
-
-// prefixed returns an index term, or nothing for an absent value.
-func prefixed(prefix, value string) string {
-	if value == "" {
-		return ""
-	}
-	return prefix + value
 }
 
 // unavailable tells the sender when to come again.

@@ -77,7 +77,7 @@ func (d *daemon) newReceiver(decoder *alohub.Decoder, observer receiver.Observer
 	}
 	return receiver.New(receiver.Options{
 		Keys:    keys,
-		Sink:    sink{store: d.store, region: d.cfg.Source.PhoneRegion, hold: d.cfg.Delivery.Hold},
+		Sink:    sink{store: d.store, hold: d.cfg.Delivery.Hold},
 		Sources: []receiver.Source{decoder}, BodyLimit: int64(cfg.BodyLimit),
 		ReadHeaderTimeout: cfg.ReadTimeout, ReadTimeout: cfg.ReadTimeout, StoreTimeout: cfg.WriteTimeout / 2,
 		WriteTimeout: cfg.ReadTimeout + cfg.WriteTimeout, // it counts from the headers on

@@ -121,3 +121,13 @@ func digits(s string) string {
 		return r
 	}, s)
 }
+
+// searchDigits is how many digits of a number SearchDigits keeps: those that all spellings of a Vietnamese number share.
+const searchDigits = 9
+
+// SearchDigits returns the last nine digits of a number as received: the same for 0912345678, +84 912 345 678 and
+// 84912345678, and cheap. It is for finding calls by number, where a chance hit is no harm; Same decides who is who.
+func SearchDigits(raw string) string {
+	d := digits(raw)
+	return d[max(0, len(d)-searchDigits):]
+}

@@ -142,3 +142,11 @@ func TestMasked(t *testing.T) {
 		require.Equal(t, want, call.ParseNumber(raw, "VN").Masked())
 	}
 }
+
+func TestSearchDigits(t *testing.T) {
+	for _, raw := range []string{"0912345678", "+84 912 345 678", "84912345678", "0084.912.345.678", "912345678"} {
+		require.Equal(t, "912345678", call.SearchDigits(raw), raw)
+	}
+	require.Equal(t, "888", call.SearchDigits("888"))
+	require.Empty(t, call.SearchDigits("anonymous"))
+}
