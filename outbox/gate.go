@@ -11,7 +11,7 @@ import (
 // from then on one probe at a time: its success opens the gate, its failure closes it for longer. One mechanism serves
 // for a target that is down (several keys failed in a row), throttles, or refuses our credentials.
 //
-// It is safe for concurrent use. Its times are compared on the monotonic clock where the clock has one.
+// It is safe for concurrent use.
 type gate struct {
 	now       func() time.Time
 	threshold int

@@ -14,41 +14,46 @@ type Retention struct {
 	// Keep is how long a delivered entry is kept: for as long an exact repeat of a message is known as one.
 	Keep time.Duration
 	// Now is the clock; nil: time.Now.
-	Now    func() time.Time
+	Now func() time.Time
+	// Logger is told when it cannot purge; nil: nobody is.
 	Logger *slog.Logger
 }
 
 const (
 	purgeEvery = time.Minute
-	// purgeBatch is small: a purge shares the committer with the acknowledgements.
+	// purgeBatch is how many entries go in one transaction, purgeRest how many times as long as that took the committer
+	// then belongs to others alone: a purge shares it with the acknowledgements.
 	purgeBatch = 64
+	purgeRest  = 4
 )
 
 // Run purges until ctx ends. It returns an error when the store cannot be used any more.
 func (r Retention) Run(ctx context.Context) error {
-	now := r.Now
-	if now == nil {
-		now = time.Now
+	if r.Now == nil {
+		r.Now = time.Now
 	}
-	ticker := time.NewTicker(purgeEvery)
-	defer ticker.Stop()
-	for {
-		for ctx.Err() == nil {
-			n, err := r.Operator.Purge(ctx, now().Add(-r.Keep), purgeBatch)
-			if errors.Is(err, ErrClosed) || errors.Is(err, ErrFailed) {
-				return fmt.Errorf("purge delivered entries: %w", err)
-			}
-			if err != nil && ctx.Err() == nil {
-				r.Logger.Error("cannot purge delivered entries, trying again", slog.Any("err", err))
-			}
-			if n < purgeBatch || err != nil {
-				break
-			}
+	if r.Logger == nil {
+		r.Logger = slog.New(slog.DiscardHandler)
+	}
+	for ctx.Err() == nil {
+		began := time.Now()
+		n, err := r.Operator.Purge(ctx, r.Now().Add(-r.Keep), purgeBatch)
+		if errors.Is(err, ErrClosed) || errors.Is(err, ErrFailed) {
+			return fmt.Errorf("purge delivered entries: %w", err)
 		}
+		if err != nil && ctx.Err() == nil {
+			r.Logger.Error("cannot purge delivered entries, trying again", slog.Any("err", err))
+		}
+		rest := purgeRest * time.Since(began)
+		if n < purgeBatch || err != nil {
+			rest = purgeEvery
+		}
+		timer := time.NewTimer(rest)
 		select {
 		case <-ctx.Done():
-			return nil
-		case <-ticker.C:
+		case <-timer.C:
 		}
+		timer.Stop()
 	}
+	return nil
 }

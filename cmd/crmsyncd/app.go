@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/net/netutil"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/crmsyncd/crmsyncd/configs"
@@ -41,8 +42,8 @@ type daemon struct {
 
 // newDaemon opens the outbox, binds both listeners and wires everything; it starts nothing. The error names what could
 // not be opened; what was opened before is closed again.
-func newDaemon(ctx context.Context, cfg *configs.Config, logger *slog.Logger) (d *daemon, err error) {
-	d = &daemon{cfg: cfg, logger: logger}
+func newDaemon(ctx context.Context, cfg *configs.Config, logger *slog.Logger) (_ *daemon, err error) {
+	d := &daemon{cfg: cfg, logger: logger}
 	defer func() {
 		if err != nil {
 			d.close()
@@ -68,7 +69,7 @@ func newDaemon(ctx context.Context, cfg *configs.Config, logger *slog.Logger) (d
 	if err != nil {
 		return nil, err
 	}
-	syncer, err := crm.NewSyncer(syncerOptions(cfg, adapter, decoder, logger, set.Syncer()))
+	syncer, err := crm.NewSyncer(syncerOptions(cfg, adapter, decoder, logger, set.Syncer(), d.store.Now))
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +117,9 @@ func (d *daemon) Run(ctx context.Context) error {
 	defer stopRelay()
 	parts, failing := errgroup.WithContext(ctx)
 	parts.Go(func() error { return ended("receiver", d.receiver.Serve(d.public)) })
-	parts.Go(func() error { return ended("admin listener", d.admin.Serve(d.private)) })
+	parts.Go(func() error {
+		return ended("admin listener", d.admin.Serve(netutil.LimitListener(d.private, maxAdminConnections)))
+	})
 	var workers errgroup.Group
 	work := func(run func(context.Context) error) {
 		finished := make(chan error, 1)
@@ -128,7 +131,7 @@ func (d *daemon) Run(ctx context.Context) error {
 		parts.Go(func() error { return <-finished })
 	}
 	work(d.relay.Run)
-	work(outbox.Retention{Operator: d.store, Keep: d.cfg.Outbox.Retention, Logger: d.logger}.Run)
+	work(outbox.Retention{Operator: d.store, Keep: d.cfg.Outbox.Retention, Now: d.store.Now, Logger: d.logger}.Run)
 	parts.Go(func() error {
 		select {
 		case <-d.store.Failed():

@@ -3,7 +3,9 @@ package main
 import (
 	"fmt"
 	"log/slog"
+	"math"
 	"net/http"
+	"syscall"
 	"time"
 
 	"github.com/crmsyncd/crmsyncd/configs"
@@ -38,7 +40,7 @@ func newAdapter(cfg *configs.Config, logger *slog.Logger, observer adapters.Obse
 }
 
 func syncerOptions(cfg *configs.Config, adapter crm.Adapter, decoder *alohub.Decoder, logger *slog.Logger,
-	observer crm.Observer,
+	observer crm.Observer, now func() time.Time,
 ) crm.Options {
 	return crm.Options{
 		Adapter: adapter, Decode: decoder.Decode, Region: cfg.Source.PhoneRegion,
@@ -46,7 +48,7 @@ func syncerOptions(cfg *configs.Config, adapter crm.Adapter, decoder *alohub.Dec
 		Agents:  crm.AgentOptions{Map: cfg.Agents.Map, Default: cfg.Agents.Default, CacheFor: cfg.Agents.Cache},
 		Write:   crm.WriteWhen(cfg.Delivery.Write),
 		EndWait: cfg.Delivery.EndWait, RecordingWait: cfg.Delivery.RecordingWait,
-		Logger: logger.With(slog.String("component", "syncer")), Observer: observer,
+		Now: now, Logger: logger.With(slog.String("component", "syncer")), Observer: observer,
 	}
 }
 
@@ -64,13 +66,17 @@ func relayOptions(cfg *configs.Config, store *bolt.Store, syncer *crm.Syncer, ad
 		Retry: outbox.RetryPolicy{
 			Initial: retry.Initial, Max: retry.Max, Jitter: retry.Jitter, GiveUpAfter: retry.GiveUpAfter,
 		},
-		BreakerFailures: breaker.Failures, BreakerPause: breaker.Pause, BreakerMaxPause: breaker.MaxPause,
+		Now: store.Now, BreakerFailures: breaker.Failures, BreakerPause: breaker.Pause, BreakerMaxPause: breaker.MaxPause,
 		Logger: logger.With(slog.String("component", "relay")), Observer: observer,
 	}
 }
 
 func (d *daemon) newReceiver(decoder *alohub.Decoder, observer receiver.Observer) (*receiver.Server, error) {
 	cfg := d.cfg.Receiver
+	connections, err := d.connectionLimit(cfg.MaxConnections)
+	if err != nil {
+		return nil, err
+	}
 	keys := make([]string, len(cfg.AuthorizationKeys))
 	for i, key := range cfg.AuthorizationKeys {
 		keys[i] = key.Reveal()
@@ -81,9 +87,40 @@ func (d *daemon) newReceiver(decoder *alohub.Decoder, observer receiver.Observer
 		Sources: []receiver.Source{decoder}, BodyLimit: int64(cfg.BodyLimit),
 		ReadHeaderTimeout: cfg.ReadTimeout, ReadTimeout: cfg.ReadTimeout, StoreTimeout: cfg.WriteTimeout / 2,
 		WriteTimeout: cfg.ReadTimeout + cfg.WriteTimeout, // it counts from the headers on
-		IdleTimeout:  cfg.IdleTimeout, MaxHeaderBytes: int(cfg.MaxHeaderBytes), MaxConnections: cfg.MaxConnections,
+		IdleTimeout:  cfg.IdleTimeout, MaxHeaderBytes: int(cfg.MaxHeaderBytes), MaxConnections: connections,
 		MaxInFlight: cfg.MaxInFlight, Logger: d.logger.With(slog.String("component", "receiver")), Observer: observer,
 	})
+}
+
+// Shares of the open files that the process may have. The reserve is for all that is not a webhook: the outbox, the
+// operators' connections, of which no more are open at a time than maxAdminConnections, and the CRM's, one or a few for
+// each of the workers.
+const (
+	descriptorReserve   = 64
+	maxAdminConnections = 32
+)
+
+// connectionLimit returns how many connections for webhooks may be open: as many as configured, 0 for no limit, but
+// never so many that the reserve is used up. Go has raised the limit on open files as far as it may be by then.
+func (d *daemon) connectionLimit(configured int) (int, error) {
+	var openFiles syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &openFiles); err != nil {
+		return 0, fmt.Errorf("read the limit on open files: %w", err)
+	}
+	if openFiles.Cur <= descriptorReserve {
+		return 0, fmt.Errorf("the limit on open files (ulimit -n, LimitNOFILE= of systemd) is %d, of which crmsyncd needs %d "+
+			"beside the connections for webhooks: raise it, best to more than receiver.max_connections", openFiles.Cur,
+			descriptorReserve)
+	}
+	room := int(min(openFiles.Cur-descriptorReserve, math.MaxInt32))
+	if configured == 0 {
+		return room, nil
+	}
+	if configured > room {
+		d.logger.Warn("fewer connections than configured: the limit on open files is too low for them",
+			slog.Int("max_connections", configured), slog.Int("connections", room), slog.Uint64("open_files", openFiles.Cur))
+	}
+	return min(configured, room), nil
 }
 
 // adminTimeout bounds requests of operators; a page of the API needs far less.

@@ -165,6 +165,7 @@ func (s *Store) runGroup(group []*operation, outcomes []error) (err error) {
 		s.mu.Unlock()
 		return tx.Rollback()
 	}
+	t.figures.at = s.options.Now().UnixNano()
 	if err := t.figures.save(tx); err != nil {
 		return fmt.Errorf("save figures: %w", err)
 	}

@@ -25,6 +25,8 @@ const (
 
 // figures are the counters of the store. They change and are saved with what they count, so they add up after a crash.
 type figures struct {
+	// at is when they were saved.
+	at                            int64
 	pending, delivered, parked    int64
 	entries, messages, duplicates uint64
 	discarded, purged, damaged    uint64
@@ -35,6 +37,7 @@ type figures struct {
 
 // storedFigures is how figures stand in the file: JSON, so that a new counter needs no new format.
 type storedFigures struct {
+	At                            int64
 	Pending, Delivered, Parked    int64
 	Entries, Messages, Duplicates uint64
 	Discarded, Purged, Damaged    uint64
@@ -64,7 +67,7 @@ func loadFigures(tx *bbolt.Tx) (figures, error) {
 		return figures{}, fmt.Errorf("figures: %w: %w", outbox.ErrCorrupt, err)
 	}
 	f := figures{
-		pending: stored.Pending, delivered: stored.Delivered, parked: stored.Parked, entries: stored.Entries,
+		at: stored.At, pending: stored.Pending, delivered: stored.Delivered, parked: stored.Parked, entries: stored.Entries,
 		messages: stored.Messages, duplicates: stored.Duplicates, discarded: stored.Discarded, purged: stored.Purged,
 		damaged: stored.Damaged, rejected: stored.Rejected, rejectedBytes: stored.RejectedBytes, evicted: stored.Evicted,
 		parkedBy: stored.ParkedBy,
@@ -78,7 +81,7 @@ func loadFigures(tx *bbolt.Tx) (figures, error) {
 // save writes the figures.
 func (f figures) save(tx *bbolt.Tx) error {
 	payload, err := json.Marshal(storedFigures{
-		Pending: f.pending, Delivered: f.delivered, Parked: f.parked, Entries: f.entries, Messages: f.messages,
+		At: f.at, Pending: f.pending, Delivered: f.delivered, Parked: f.parked, Entries: f.entries, Messages: f.messages,
 		Duplicates: f.duplicates, Discarded: f.discarded, Purged: f.purged, Damaged: f.damaged, Rejected: f.rejected,
 		RejectedBytes: f.rejectedBytes, Evicted: f.evicted, ParkedBy: f.parkedBy,
 	})

@@ -27,7 +27,8 @@ type Options struct {
 	MaxWaiting int
 	// LockTimeout is how long Open waits for another process to let go of the file. 0: 3 s.
 	LockTimeout time.Duration
-	// Now is the clock; nil: time.Now.
+	// Now is the clock; nil: an outbox.Clock that begins not before the last commit. Store.Now is for whoever works with
+	// the store's times.
 	Now func() time.Time
 	// Logger gets the few things that an operator must know; nil: nothing is logged.
 	Logger *slog.Logger
@@ -49,9 +50,6 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxWaiting == 0 {
 		o.MaxWaiting = 8192
-	}
-	if o.Now == nil {
-		o.Now = time.Now
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -144,6 +142,9 @@ func (s *Store) load() error {
 	if err != nil {
 		return err
 	}
+	if s.options.Now == nil {
+		s.options.Now = outbox.NewClock(fromStored(s.figures.at)).Now
+	}
 	// bbolt counts its free pages at the end of a write transaction only.
 	tx, err := s.db.Begin(true)
 	if err != nil {
@@ -166,6 +167,9 @@ func (s *Store) measureUsed() int64 {
 	})
 	return size - int64(stats.FreePageN+stats.PendingPageN)*int64(s.db.Info().PageSize)
 }
+
+// Now returns the store's time.
+func (s *Store) Now() time.Time { return s.options.Now() }
 
 // Failed is closed when the disk has failed to make a change durable. Err then says why; nothing more is taken.
 func (s *Store) Failed() <-chan struct{} { return s.failed }
