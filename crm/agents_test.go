@@ -84,7 +84,7 @@ func TestOwnerOfACRMWithoutUsers(t *testing.T) {
 }
 
 func TestUsersAreRemembered(t *testing.T) {
-	b := newAgentBench(t, crm.AgentOptions{})
+	b := newAgentBench(t, crm.AgentOptions{CacheFor: 10 * time.Minute})
 	asked := func() int { return len(b.crm.userSearches) }
 	b.deliver(t, by(t, "c1", "admin1", ""), by(t, "c2", "Admin1", ""), by(t, "c3", "ghost", ""))
 	require.Equal(t, [][]string{{"admin1", "ghost"}}, b.crm.userSearches, "each name once")

@@ -232,6 +232,7 @@ func newBench(t require.TestingT, changes ...func(*fakeCRM, *crm.Options)) *benc
 	o := crm.Options{
 		Adapter: b.crm, Region: "VN", Now: func() time.Time { return b.now }, Observer: b.observer,
 		Logger: slog.New(slog.DiscardHandler), Match: crm.MatchOptions{Wait: 15 * time.Minute, Phone: true},
+		Agents: crm.AgentOptions{CacheFor: 10 * time.Minute}, EndWait: 6 * time.Hour, RecordingWait: 15 * time.Minute,
 		Decode: func(body []byte) (e call.Event, err error) { return e, json.Unmarshal(body, &e) },
 	}
 	for _, change := range changes {

@@ -37,13 +37,6 @@ const (
 	WriteComplete WriteWhen = "complete"
 )
 
-// Defaults of Options.
-const (
-	DefaultEndWait       = 6 * time.Hour
-	DefaultRecordingWait = 15 * time.Minute
-	DefaultCacheFor      = 10 * time.Minute
-)
-
 // Options are what a Syncer is made from.
 type Options struct {
 	// Adapter speaks to the CRM. Required. Without Traits.Upsert it must be a LogFinder as well, or exactly one log per
@@ -58,10 +51,10 @@ type Options struct {
 	// Write is when a call is written; empty: WriteLive. A CRM whose call logs cannot be changed gets WriteComplete.
 	Write WriteWhen
 	// EndWait bounds how long a call waits for its end, counted from its oldest message that is not delivered yet; then
-	// what is known is written. 0: DefaultEndWait.
+	// what is known is written. 0: it does not wait.
 	EndWait time.Duration
-	// RecordingWait bounds how long a call waits for its recording, counted from the arrival of its end. 0:
-	// DefaultRecordingWait.
+	// RecordingWait bounds how long a call waits for its recording, counted from the arrival of its end. 0: it does not
+	// wait.
 	RecordingWait time.Duration
 	// Now is the clock. nil: time.Now.
 	Now func() time.Time
@@ -88,8 +81,8 @@ type AgentOptions struct {
 	Map map[string]string
 	// Default is the user id for calls whose agent nobody knows; empty: the CRM's own default.
 	Default string
-	// CacheFor is how long a user that the CRM was asked for is remembered, an unknown one for a minute at most. 0:
-	// DefaultCacheFor.
+	// CacheFor is how long a user that the CRM was asked for is remembered, an unknown one for a minute at most. 0: not
+	// at all.
 	CacheFor time.Duration
 }
 
@@ -117,9 +110,6 @@ func (silent) AgentUnmapped()               {}
 func (o Options) withDefaults() Options {
 	o.Match.Unmatched = cmp.Or(o.Match.Unmatched, PolicyPark)
 	o.Write = cmp.Or(o.Write, WriteLive)
-	o.EndWait = cmp.Or(o.EndWait, DefaultEndWait)
-	o.RecordingWait = cmp.Or(o.RecordingWait, DefaultRecordingWait)
-	o.Agents.CacheFor = cmp.Or(o.Agents.CacheFor, DefaultCacheFor)
 	if o.Now == nil {
 		o.Now = time.Now
 	}

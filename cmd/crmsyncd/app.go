@@ -147,10 +147,10 @@ func (d *daemon) Run(ctx context.Context) error {
 	stopErr := d.stop(ctx, stopRelay, &workers)
 	runErr := parts.Wait()
 	d.logger.Info("crmsyncd has stopped", slog.Any("err", errors.Join(runErr, stopErr)))
-	if stopErr != nil {
-		return codedError{errors.Join(runErr, stopErr), exitNotClean}
+	if err := errors.Join(runErr, stopErr); err != nil {
+		return codedError{err, exitNotClean}
 	}
-	return runErr
+	return nil
 }
 
 // ended turns the error with which a server says that it was shut down into none.
