@@ -42,7 +42,7 @@ var (
 		// What else keeps a call from its CRM.
 		"unmatched", "ambiguous", "undecodable", "receipt",
 		// What the relay and the store find out by themselves.
-		"gave_up", "panic", "no_outcome", "crashed", "damaged",
+		"gave_up", "panic", "no_outcome", "receipt_too_large", "crashed", "damaged",
 	)
 
 	matchMethods  = closed("transaction_id", "phone", "receipt", "none", "created")

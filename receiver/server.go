@@ -36,10 +36,9 @@ func New(o Options) (*Server, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("set up the receiver: %w", err)
 	}
-	logger := o.Logger.With("component", "receiver")
 	s := &Server{
 		sink: o.Sink, keys: newKeyring(o.Keys), bodyLimit: o.BodyLimit, storeTimeout: o.StoreTimeout,
-		maxConnections: o.MaxConnections, inFlight: make(chan struct{}, o.MaxInFlight), logger: logger,
+		maxConnections: o.MaxConnections, inFlight: make(chan struct{}, o.MaxInFlight), logger: o.Logger,
 		warnings: newWarnings(o.Now), observer: o.Observer, now: o.Now,
 	}
 	engine, err := s.engine(o.Sources)
@@ -54,7 +53,7 @@ func New(o Options) (*Server, error) {
 		IdleTimeout:                  o.IdleTimeout,
 		MaxHeaderBytes:               o.MaxHeaderBytes,
 		DisableGeneralOptionsHandler: true,
-		ErrorLog:                     slog.NewLogLogger(logger.Handler(), slog.LevelWarn),
+		ErrorLog:                     slog.NewLogLogger(o.Logger.Handler(), slog.LevelWarn),
 	}
 	return s, nil
 }
@@ -84,17 +83,17 @@ func (s *Server) Handler() http.Handler { return s.http.Handler }
 // Serve answers requests on l until Shutdown, and closes l. It returns nil after a Shutdown, which alone knows when
 // the requests under way have been answered.
 func (s *Server) Serve(l net.Listener) error {
-	err := s.http.Serve(netutil.LimitListener(l, s.maxConnections))
+	err := s.http.Serve(netutil.LimitListener(politeListener{l}, s.maxConnections))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return fmt.Errorf("serve webhooks on %s: %w", l.Addr(), err)
 }
 
-// Shutdown stops the server: the listener and idle connections are closed, requests under way are finished, and one
-// that still comes in on an open connection is answered 503. It returns when all is done. If ctx ends before that,
-// what is left is cut off and the error says so. It may be called more than once, also before Serve, which then
-// returns at once.
+// Shutdown stops the server: the listener and idle connections are closed, and requests under way are finished. One that
+// still comes in on an open connection is answered 503 or, because net/http hangs up once it stops, not at all: neither
+// is stored. Shutdown returns when all is done. If ctx ends before that, what is left is cut off and the error says so.
+// It may be called more than once, also before Serve, which then returns at once.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.stopping.Store(true)
 	err := s.http.Shutdown(ctx)

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -47,7 +48,76 @@ func BenchmarkAck(b *testing.B) {
 	})
 }
 
-// BenchmarkAckNoop is the same without storage.
+// BenchmarkAckDelivering is the same while a relay delivers all of it to a CRM that answers at once.
+func BenchmarkAckDelivering(b *testing.B) {
+	acknowledge(b, func(b *testing.B) store {
+		b.Helper()
+		s, err := bolt.Open(bolt.Options{Path: filepath.Join(b.TempDir(), "outbox.db")})
+		require.NoError(b, err)
+		relay, err := outbox.NewRelay(outbox.RelayOptions{
+			Queue: s, Deliverer: instant{}, Workers: 8,
+			Retry: outbox.RetryPolicy{Initial: time.Second, Max: time.Minute, GiveUpAfter: time.Hour},
+		})
+		require.NoError(b, err)
+		ctx, cancel := context.WithCancel(context.Background())
+		done := make(chan error, 1)
+		go func() { done <- relay.Run(ctx) }()
+		b.Cleanup(func() {
+			cancel()
+			require.NoError(b, <-done)
+			require.NoError(b, s.Close())
+		})
+		return s
+	})
+}
+
+// instant is a CRM that takes everything at once.
+type instant struct{}
+
+func (instant) Deliver(_ context.Context, entries []outbox.Entry, _ outbox.CheckpointFunc) outbox.Report {
+	var report outbox.Report
+	for _, e := range entries {
+		report.Outcomes = append(report.Outcomes, outbox.Outcome{Key: e.Key, Kind: outbox.Done, Receipt: []byte("cl_1")})
+	}
+	return report
+}
+
+// BenchmarkAckOpenLoop reports how long events wait for their acknowledgement when 200 a second arrive, whether or not
+// the ones before are answered yet. A wait counts from the moment at which the event was due to be sent.
+func BenchmarkAckOpenLoop(b *testing.B) {
+	const every = time.Second / 200
+	s, err := bolt.Open(bolt.Options{Path: filepath.Join(b.TempDir(), "outbox.db")})
+	require.NoError(b, err)
+	b.Cleanup(func() { require.NoError(b, s.Close()) })
+	url := serveWebhooks(b, s)
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
+	defer client.CloseIdleConnections()
+	var mu sync.Mutex
+	var waits []time.Duration
+	var group sync.WaitGroup
+	began := time.Now()
+	b.ResetTimer()
+	for i := range int64(b.N) {
+		due := began.Add(time.Duration(i) * every)
+		<-time.After(time.Until(due))
+		group.Go(func() {
+			if err := postEvent(client, url, i); err != nil {
+				b.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			waits = append(waits, time.Since(due))
+		})
+	}
+	group.Wait()
+	b.StopTimer()
+	slices.Sort(waits)
+	b.ReportMetric(float64(waits[len(waits)/2].Microseconds())/1000, "ms-p50")
+	b.ReportMetric(float64(waits[len(waits)*99/100].Microseconds())/1000, "ms-p99")
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkAckNoop is BenchmarkAck without storage.
 func BenchmarkAckNoop(b *testing.B) {
 	acknowledge(b, func(*testing.B) store { return noStore{} })
 }

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -12,7 +13,8 @@ const maxMessage = 300
 
 var (
 	addressLike = regexp.MustCompile(`(?i)\b[a-z][a-z0-9+.-]*://[^\s"'<>]+`)
-	numberLike  = regexp.MustCompile(`\d(?:[ .()/\\-]{0,2}\d){6,}`)
+	// A CRM may echo a number in any layout: with all kinds of spaces and dashes, in full-width digits.
+	numberLike = regexp.MustCompile(`\p{Nd}(?:[\s\p{Zs}\p{Pd}\p{Cf}_.,()/\\]{0,3}\p{Nd}){6,}`)
 )
 
 // masker hides in texts of the CRM what must not reach a log or page: secrets, addresses and what looks like a
@@ -29,6 +31,12 @@ func newMasker(secrets []string) masker {
 	for _, s := range secrets {
 		if len(s) >= 4 {
 			pairs = append(pairs, s, "***")
+			if escaped := url.QueryEscape(s); escaped != s {
+				pairs = append(pairs, escaped, "***")
+			}
+			if escaped := strings.ReplaceAll(s, "/", `\/`); escaped != s {
+				pairs = append(pairs, escaped, "***")
+			}
 		}
 	}
 	return masker{secrets: strings.NewReplacer(pairs...)}
@@ -39,7 +47,8 @@ func (m masker) mask(text string) string {
 	text = m.secrets.Replace(strings.ToValidUTF8(text, "\uFFFD"))
 	text = addressLike.ReplaceAllString(text, "(address)")
 	text = numberLike.ReplaceAllStringFunc(text, func(s string) string {
-		return strings.Repeat("*", len(s)-2) + s[len(s)-2:]
+		r := []rune(s)
+		return strings.Repeat("*", len(r)-2) + string(r[len(r)-2:])
 	})
 	text = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {
