@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -98,9 +100,9 @@ func newProcess(t *testing.T, crmURL string, environ ...string) *process {
 	p := &process{t: t, outbox: filepath.Join(folder, "outbox.db"), config: filepath.Join(folder, "config.yaml"), log: &logBuffer{}}
 	require.NoError(t, os.WriteFile(p.config, configs.Demo(), 0o600))
 	var err error
-	p.public, err = freeNear(t.Context(), "127.0.0.1:0")
+	p.public, err = freeAddress()
 	require.NoError(t, err)
-	p.private, err = freeNear(t.Context(), "127.0.0.1:0")
+	p.private, err = freeAddress()
 	require.NoError(t, err)
 	p.environ = append([]string{
 		"PATH=" + os.Getenv("PATH"), "CRMSYNCD_RECEIVER__LISTEN=" + p.public, "CRMSYNCD_ADMIN__LISTEN=" + p.private,
@@ -116,6 +118,23 @@ func newProcess(t *testing.T, crmURL string, environ ...string) *process {
 		}
 	})
 	return p
+}
+
+// nextPort is where the search for a free port goes on.
+var nextPort atomic.Int64
+
+// freeAddress returns an address of loopback that nobody listens on. Its port is below those that the kernel gives to
+// outgoing connections, and none is given out twice: what was free stays free until the daemon uses it.
+func freeAddress() (string, error) {
+	const first, ports = 15_000, 17_000
+	nextPort.CompareAndSwap(0, int64(os.Getpid())*100)
+	for range ports {
+		address := fmt.Sprintf("127.0.0.1:%d", first+nextPort.Add(1)%ports)
+		if l, err := net.Listen("tcp", address); err == nil {
+			return address, l.Close()
+		}
+	}
+	return "", errors.New("no port is free")
 }
 
 // start starts the daemon and waits until it takes events.

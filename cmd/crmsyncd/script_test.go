@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -15,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -83,28 +81,11 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// nextPort is where the search for a free port goes on. It stays below the ports that the kernel gives to outgoing
-// connections, and no port is given out twice, so a port that was free stays free until the script uses it.
-var nextPort atomic.Int64
-
 func scriptFreePort(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, neg, len(args) > 0, "freeport VARIABLE...")
-	const first, span = 15_000, 17_000
-	nextPort.CompareAndSwap(0, int64(os.Getpid())*100)
 	for _, variable := range args {
-		address := ""
-		for range span {
-			candidate := fmt.Sprintf("127.0.0.1:%d", first+nextPort.Add(1)%span)
-			l, err := net.Listen("tcp", candidate)
-			if err == nil {
-				ts.Check(l.Close())
-				address = candidate
-				break
-			}
-		}
-		if address == "" {
-			ts.Fatalf("no port is free")
-		}
+		address, err := freeAddress()
+		ts.Check(err)
 		ts.Setenv(variable, address)
 	}
 }
