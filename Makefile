@@ -9,7 +9,7 @@ ROUNDS  ?= 200
 COUNT   ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test test-short race cover fuzz bench lint fmt tidy golden crash check clean
+.PHONY: help build demo run test test-short race cover fuzz bench lint fmt tidy golden crash torture check clean
 
 help: ## explain the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ bench: ## append and acknowledgement throughput beside the raw fsync of this dis
 
 crash: ## kill the daemon at random moments, ROUNDS times
 	CRASH_ROUNDS=$(ROUNDS) $(GO) test -race -count=1 -timeout 60m -run TestCrash -v ./cmd/crmsyncd
+
+torture: ## provoke every failure of the disk, the intake and the process, and write what happened into README.md
+	.ci/torture
 
 lint: ## golangci-lint, as pinned in .ci/tools/go.mod
 	$(GO) tool $(TOOLS) golangci-lint run ./...

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"crypto/sha256"
+	"io"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -24,6 +25,8 @@ type Store interface {
 	Discard(ctx context.Context, key string) error
 	// Quarantined lists up to limit refused bodies with an ID above after, in the order of their arrival.
 	Quarantined(ctx context.Context, after uint64, limit int) ([]outbox.Rejected, error)
+	// Backup writes a consistent copy of the whole store.
+	Backup(ctx context.Context, w io.Writer) (int64, error)
 }
 
 // Target is delivery to the CRM, which can rest. Implementations must be safe for concurrent use.
@@ -113,6 +116,7 @@ func (s *server) routes() http.Handler {
 	api.POST("/calls/:id/discard", s.discardCall)
 	api.POST("/replay", s.replayCalls)
 	api.GET("/quarantine", s.listQuarantine)
+	api.GET("/backup", (&backups{server: s}).download)
 	api.POST("/pause", s.pause)
 	api.POST("/resume", s.resume)
 	if s.Config != nil {

@@ -3,6 +3,7 @@ package bolt
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -25,11 +26,17 @@ func (s *Store) Claim(ctx context.Context, limit int) ([]outbox.Entry, time.Time
 		return nil, next, err
 	}
 	var entries []outbox.Entry
-	err = s.submit(ctx, true, func(t *transaction) error {
-		var err error
-		entries, err = t.claimDue(now, limit)
-		return err
-	})
+	for {
+		err = s.submit(ctx, true, func(t *transaction) error {
+			var err error
+			entries, err = t.claimDue(now, limit)
+			return err
+		})
+		if !errors.Is(err, outbox.ErrFull) || limit == 1 {
+			break
+		}
+		limit /= 2 // a full disk may have room for fewer
+	}
 	if err != nil {
 		return nil, time.Time{}, err
 	}

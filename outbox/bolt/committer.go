@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
+	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -17,6 +20,8 @@ const maxGroup = 512
 
 // operation is one change on its way through the committer.
 type operation struct {
+	// waits is set for what lets the store drain and unset for intake, which is refused rather than kept waiting.
+	waits bool
 	// apply makes the change in the group's transaction. It returns a refusal when it changed nothing and only this
 	// operation failed; any other error fails the whole group.
 	apply func(t *transaction) error
@@ -39,7 +44,7 @@ func (s *Store) submit(ctx context.Context, wait bool, apply func(t *transaction
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	op := &operation{apply: apply, done: make(chan error, 1)}
+	op := &operation{waits: wait, apply: apply, done: make(chan error, 1)}
 	select {
 	case <-s.closing:
 		return outbox.ErrClosed
@@ -81,6 +86,7 @@ func (s *Store) submit(ctx context.Context, wait bool, apply func(t *transaction
 // commitLoop is the committer: it commits whatever is waiting, together, until the store is closed.
 func (s *Store) commitLoop() {
 	defer close(s.stopped)
+	debug.SetPanicOnFault(true) // as guarded does, for all of its transactions
 	group := make([]*operation, 0, maxGroup)
 	for {
 		group = group[:0]
@@ -116,6 +122,10 @@ func (s *Store) commit(group []*operation) {
 	if err != nil {
 		err = s.judge(err)
 	}
+	if errors.Is(err, outbox.ErrFull) && len(group) > 1 {
+		s.commitApart(group, err)
+		return
+	}
 	for i, op := range group {
 		if err != nil && outcomes[i] == nil {
 			outcomes[i] = err
@@ -124,6 +134,18 @@ func (s *Store) commit(group []*operation) {
 			outcomes[i] = refused.error
 		}
 		op.done <- outcomes[i]
+	}
+}
+
+// commitApart commits one by one what lets the store drain, when the disk had no room for it together with the intake of
+// its group, and refuses the intake.
+func (s *Store) commitApart(group []*operation, full error) {
+	for _, op := range group {
+		if op.waits {
+			s.commit([]*operation{op})
+		} else {
+			op.done <- full
+		}
 	}
 }
 
@@ -145,7 +167,7 @@ func (s *Store) runGroup(group []*operation, outcomes []error) (err error) {
 			err = fmt.Errorf("%w: %v", outbox.ErrCorrupt, fault)
 		}
 		if err != nil {
-			err = errors.Join(err, tx.Rollback())
+			err = errors.Join(err, guarded(tx.Rollback))
 		}
 	}()
 	for i, op := range group {
@@ -179,10 +201,15 @@ func (s *Store) runGroup(group []*operation, outcomes []error) (err error) {
 
 // saveFigures saves what was counted since the last commit, at an orderly end: a kill loses the count of a few repeats.
 func (s *Store) saveFigures() {
+	select {
+	case <-s.failed:
+		return // not another byte to a disk that has failed
+	default:
+	}
 	if !s.uncommitted {
 		return
 	}
-	if err := s.db.Update(s.figures.save); err != nil {
+	if err := guarded(func() error { return s.db.Update(s.figures.save) }); err != nil {
 		s.options.Logger.Error("the counters of the outbox could not be saved", slog.Any("err", err))
 	}
 }
@@ -203,10 +230,8 @@ func (s *Store) publish(t *transaction) {
 
 // judge tells a full disk, after which the store goes on, from a failure after which nobody knows what the disk holds.
 func (s *Store) judge(err error) error {
-	for _, full := range []error{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
-		if errors.Is(err, full) {
-			return fmt.Errorf("%w: %w", outbox.ErrFull, err)
-		}
+	if outOfSpace(err) {
+		return fmt.Errorf("%w: %w", outbox.ErrFull, err)
 	}
 	select {
 	case <-s.failed:
@@ -218,4 +243,18 @@ func (s *Store) judge(err error) error {
 		slog.Any("err", err))
 	close(s.failed)
 	return s.failure
+}
+
+// outOfSpace reports whether there was no room for a write or for a larger file, which leaves what was committed as it
+// is. A failed sync is never that, whatever its number: nobody knows what the disk has kept. bbolt returns the error of a
+// write as it came, a bare number from a sync, and of an error from growing the file only the text.
+func outOfSpace(err error) bool {
+	write, ok := errors.AsType[*fs.PathError](err)
+	growth := strings.Contains(err.Error(), "file resize error")
+	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
+		if (ok && errors.Is(write, full)) || (growth && strings.Contains(err.Error(), full.Error())) {
+			return true
+		}
+	}
+	return false
 }

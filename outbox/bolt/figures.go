@@ -140,10 +140,12 @@ func (s *Store) Stats() outbox.Stats {
 		RejectedBytes: f.rejectedBytes, Evicted: f.evicted, UsedBytes: used, LimitBytes: s.options.Limit,
 	}
 	// A store that is being closed has no more to say than its counters.
-	_ = s.db.View(func(tx *bbolt.Tx) error {
-		s.oldest(tx, &stats)
-		stats.FileBytes = tx.Size()
-		return nil
+	_ = guarded(func() error {
+		return s.db.View(func(tx *bbolt.Tx) error {
+			stats.FileBytes = tx.Size()
+			s.oldest(tx, &stats)
+			return nil
+		})
 	})
 	return stats
 }

@@ -34,7 +34,7 @@ func prepare(path string) error {
 // under path, never half of one: the very first initialisation is the one moment that bbolt does not protect.
 func create(path string) error {
 	folder := filepath.Dir(path)
-	if err := os.MkdirAll(folder, 0o750); err != nil {
+	if err := makeFolder(folder); err != nil {
 		return err
 	}
 	aside, err := os.CreateTemp(folder, "."+filepath.Base(path)+".new-*")
@@ -67,6 +67,21 @@ func create(path string) error {
 	return syncFolder(folder)
 }
 
+// makeFolder makes a folder, and those that it is in, unless it is there. Their names are durable when it returns.
+func makeFolder(folder string) error {
+	if _, err := os.Stat(folder); !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	parent := filepath.Dir(folder)
+	if err := makeFolder(parent); err != nil {
+		return err
+	}
+	if err := os.Mkdir(folder, 0o750); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return syncFolder(parent)
+}
+
 // syncFolder makes a new name in a folder durable.
 func syncFolder(folder string) error {
 	f, err := os.Open(folder)
@@ -80,24 +95,43 @@ func syncFolder(folder string) error {
 // it has to map again, and then so does the acknowledgement of a call.
 const mapBytes = 16 << 30
 
-// openFile opens an inspected file. bbolt panics on some kinds of damage, which becomes an error here.
-func openFile(path string, lockTimeout time.Duration) (db *bbolt.DB, err error) {
-	defer func() {
-		if fault := recover(); fault != nil {
-			err = fmt.Errorf("open outbox %s: %w: %v; restore a backup, or move the file away to start anew", path,
-				outbox.ErrCorrupt, fault)
+// openFile opens an inspected file and locks it. Whoever held it before may have put another one in its place (Compact
+// and Restore do): then the lock is on a file that no longer has the name, and the one that has it is opened instead.
+func openFile(path string, lockTimeout time.Duration) (*bbolt.DB, error) {
+	for {
+		db, opened, err := openLocked(path, lockTimeout)
+		if err != nil {
+			return nil, err
 		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:         lockTimeout,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: mapBytes,
+		is, err := opened.Stat()
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("open outbox: %w", err), db.Close())
+		}
+		named, err := os.Stat(path)
+		switch {
+		case err != nil:
+			return nil, errors.Join(fmt.Errorf("open outbox: %w", err), db.Close())
+		case os.SameFile(is, named):
+			return db, nil
+		}
+		if err := db.Close(); err != nil {
+			return nil, fmt.Errorf("open outbox %s: %w", path, err)
+		}
+	}
+}
+
+// openLocked opens and locks a file that is there.
+func openLocked(path string, lockTimeout time.Duration) (db *bbolt.DB, opened *os.File, err error) {
+	db, opened, err = openGuarded(path, bbolt.Options{
+		Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, InitialMmapSize: mapBytes,
 	})
 	switch {
 	case errors.Is(err, bbolt.ErrTimeout): //nolint:staticcheck // the name in bbolt/errors is the same value
-		return nil, fmt.Errorf("open outbox %s: another process has it open; stop that one first", path)
+		return nil, nil, fmt.Errorf("open outbox %s: %w; stop that one first", path, ErrInUse)
+	case errors.Is(err, outbox.ErrCorrupt):
+		return nil, nil, fmt.Errorf("open outbox %s: %w; %s", path, err, advice)
 	case err != nil:
-		return nil, fmt.Errorf("open outbox %s: %w", path, err)
+		return nil, nil, fmt.Errorf("open outbox %s: %w", path, err)
 	}
-	return db, nil
+	return db, opened, nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -14,15 +15,32 @@ import (
 )
 
 // Backup writes a consistent copy of the file, see outbox.Keeper. While it runs the pages that it may still have to
-// read are not used again, so the file grows with what is changed meanwhile.
-func (s *Store) Backup(ctx context.Context, w io.Writer) (n int64, err error) {
-	err = s.view(ctx, func(tx *bbolt.Tx) error {
-		n, err = tx.WriteTo(cancelable{ctx, w})
-		if ctx.Err() != nil {
-			return ctx.Err() // bbolt's error does not wrap it
-		}
-		return err
+// read are not used again, so the file grows with what is changed meanwhile. Close ends it with outbox.ErrClosed and does
+// not wait for w, however long a Write takes.
+func (s *Store) Backup(ctx context.Context, w io.Writer) (int64, error) {
+	// The transaction writes into a pipe: it can end while w is stuck.
+	out, in := io.Pipe()
+	finished := make(chan struct{})
+	var group sync.WaitGroup
+	group.Go(func() {
+		defer close(finished)
+		in.CloseWithError(s.view(ctx, func(tx *bbolt.Tx) error {
+			_, err := tx.WriteTo(in)
+			return err
+		}))
 	})
+	group.Go(func() {
+		select {
+		case <-s.closing:
+			in.CloseWithError(outbox.ErrClosed)
+		case <-ctx.Done():
+			in.CloseWithError(ctx.Err())
+		case <-finished:
+		}
+	})
+	n, err := io.Copy(cancelable{ctx, w}, out)
+	out.CloseWithError(err)
+	group.Wait()
 	return n, err
 }
 
@@ -51,16 +69,23 @@ func Verify(ctx context.Context, path string, report func(fault string)) (err er
 	if err := inspect(path); err != nil {
 		return fmt.Errorf("verify outbox %s: %w", path, err)
 	}
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: time.Second, PreLoadFreelist: true})
+	db, _, err := openGuarded(path, bbolt.Options{ReadOnly: true, Timeout: time.Second, PreLoadFreelist: true})
 	if err != nil {
 		return fmt.Errorf("verify outbox %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return db.View(func(tx *bbolt.Tx) error {
-		for fault := range tx.Check() {
-			report(fault.Error())
+		whole := readable(tx, report)
+		if whole { // else bbolt would meet the damage in a goroutine of its own
+			for fault := range tx.Check(bbolt.WithKVStringer(shortKeys{})) {
+				report(fault.Error())
+			}
 		}
-		return check(ctx, tx, report)
+		err := guarded(func() error { return check(ctx, tx, report) })
+		if !whole && errors.Is(err, outbox.ErrCorrupt) {
+			return nil // reported above
+		}
+		return err
 	})
 }
 
@@ -77,6 +102,7 @@ func check(ctx context.Context, tx *bbolt.Tx, report func(fault string)) error {
 	c.index(statesBucket, func(h *header, id entryID) []byte { return stateKey(h.state, h.since, id) })
 	c.index(messagesBucket, nil)
 	c.index(termsBucket, nil)
+	c.rejected()
 	return ctx.Err()
 }
 

@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -137,4 +138,38 @@ func decodeRejected(key, record []byte) (r outbox.Rejected, err error) {
 		Reason: head.Reason, Error: head.Error, ContentType: head.ContentType, Truncated: head.Truncated,
 		Body: append([]byte{}, d.rest...),
 	}, nil
+}
+
+// rejected verifies the bodies in quarantine, that their digests lead to them, and how many the figures say there are.
+func (c *checker) rejected() {
+	var count, size int64
+	digests := c.tx.Bucket(digestsBucket)
+	_ = c.tx.Bucket(rejectedBucket).ForEach(func(key, record []byte) error {
+		count++
+		r, err := decodeRejected(key, record)
+		if err != nil {
+			c.report(err.Error())
+			return nil
+		}
+		size += int64(len(r.Body))
+		if sum := sha256.Sum256(r.Body); !bytes.Equal(digests.Get(sum[:]), key) {
+			c.report(fmt.Sprintf("refused body %x: its digest does not lead to it", key))
+		}
+		return nil
+	})
+	_ = digests.ForEach(func(key, id []byte) error {
+		if c.tx.Bucket(rejectedBucket).Get(id) == nil {
+			c.report(fmt.Sprintf("index %q: %x leads to no refused body", digestsBucket, key))
+		}
+		return nil
+	})
+	if f, err := loadFigures(c.tx); err == nil && (f.rejected != count || f.rejectedBytes != size) {
+		c.report(fmt.Sprintf("the figures say %d refused bodies of %d bytes; there are %d of %d", f.rejected, f.rejectedBytes,
+			count, size))
+	}
+	for _, name := range [][]byte{entriesBucket, rejectedBucket} {
+		if err := checkSequence(c.tx, name); err != nil {
+			c.report(err.Error())
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"time"
 
 	"github.com/crmsyncd/crmsyncd/outbox"
@@ -106,7 +107,7 @@ func decodeHeader(id, record []byte) (*header, error) {
 	for count := min(d.uvarint(), outbox.MaxEntryMessages*outbox.MaxTerms); count > 0 && !d.broken; count-- {
 		h.terms = append(h.terms, d.text())
 	}
-	if d.broken || len(d.rest) != 0 {
+	if d.broken || len(d.rest) != 0 || !slices.Contains(outbox.States, h.state) {
 		return nil, fmt.Errorf("entry %x: %w: malformed record", id, outbox.ErrCorrupt)
 	}
 	return h, nil
@@ -192,7 +193,8 @@ func sealMessage(key, record []byte, seq uint64, at int64) []byte {
 // decodeMessage reads a sealed message record; the result shares nothing with it.
 func decodeMessage(key, record []byte) (outbox.StoredMessage, error) {
 	payload, err := unseal(key, record)
-	if err == nil && len(payload) < messageHead {
+	// The length of the key tells a message from an entry, whose record is as sound under its own key.
+	if err == nil && (len(payload) < messageHead || len(key) != idSize+digestSize) {
 		err = fmt.Errorf("%w: malformed record", outbox.ErrCorrupt)
 	}
 	if err != nil {

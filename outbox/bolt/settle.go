@@ -15,7 +15,8 @@ const (
 	maxErrorBytes  = 1024
 )
 
-// Settle ends claims, see outbox.Queue.
+// Settle ends claims, see outbox.Queue. On a full disk that has no room for all of them at once it settles them in
+// smaller transactions.
 func (s *Store) Settle(ctx context.Context, settlements ...outbox.Settlement) error {
 	if len(settlements) == 0 {
 		return nil
@@ -26,6 +27,15 @@ func (s *Store) Settle(ctx context.Context, settlements ...outbox.Settlement) er
 			return fmt.Errorf("%w: the receipt of %s has %d bytes", outbox.ErrInvalid, o.Key, len(o.Receipt))
 		}
 	}
+	err := s.settleTogether(ctx, now, settlements)
+	if half := len(settlements) / 2; half > 0 && errors.Is(err, outbox.ErrFull) {
+		return errors.Join(s.Settle(ctx, settlements[:half]...), s.Settle(ctx, settlements[half:]...))
+	}
+	return err
+}
+
+// settleTogether ends claims in one transaction.
+func (s *Store) settleTogether(ctx context.Context, now int64, settlements []outbox.Settlement) error {
 	var unclaimed error
 	err := s.submit(ctx, true, func(t *transaction) error {
 		unclaimed = nil

@@ -116,7 +116,10 @@ func Open(options Options) (*Store, error) {
 		claims:     map[entryID]claim{},
 		changed:    make(chan struct{}),
 	}
-	if err := s.load(); err != nil {
+	if err := guarded(s.load); err != nil {
+		if errors.Is(err, outbox.ErrCorrupt) {
+			err = fmt.Errorf("%w; %s", err, advice)
+		}
 		return nil, errors.Join(fmt.Errorf("open outbox %s: %w", o.Path, err), db.Close())
 	}
 	go s.commitLoop()
@@ -132,8 +135,13 @@ func (s *Store) load() error {
 			}
 		}
 		version := tx.Bucket(metaBucket).Get(formatKey)
-		if len(version) != 1 || version[0] > formatVersion {
-			return fmt.Errorf("its format is %v, this program knows up to %d: use a newer crmsyncd", version, formatVersion)
+		if len(version) != 1 || version[0] != formatVersion {
+			return fmt.Errorf("its format is %v, this program knows %d: use a newer crmsyncd", version, formatVersion)
+		}
+		for _, name := range [][]byte{entriesBucket, rejectedBucket} {
+			if err := checkSequence(tx, name); err != nil {
+				return err
+			}
 		}
 		figures, err := loadFigures(tx)
 		s.figures = figures
@@ -218,7 +226,7 @@ func (s *Store) view(ctx context.Context, read func(tx *bbolt.Tx) error) error {
 		return outbox.ErrClosed
 	default:
 	}
-	err := s.db.View(read)
+	err := guarded(func() error { return s.db.View(read) })
 	if errors.Is(err, bbolt.ErrDatabaseNotOpen) { //nolint:staticcheck // the name in bbolt/errors is the same value
 		return outbox.ErrClosed
 	}

@@ -21,7 +21,12 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox/outboxtest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if order := os.Getenv(victimVariable); order != "" {
+		os.Exit(runVictim(order))
+	}
+	goleak.VerifyTestMain(m)
+}
 
 const (
 	fewStarts     = 3
