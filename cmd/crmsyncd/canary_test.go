@@ -174,7 +174,8 @@ func TestNoCanaryIsSeen(t *testing.T) {
 	}
 	crmSide.mu.Lock()
 	defer crmSide.mu.Unlock()
-	for _, id := range []string{"refused", "failing", "unfindable", "page", "unknown", "locked"} {
+	// While credentials are refused any call that is due may be the probe, so "locked" itself may never be told.
+	for _, id := range []string{"refused", "failing", "unfindable", "page", "unknown"} {
 		require.Positive(t, crmSide.echoed[id], "the CRM must have echoed call %s", id)
 	}
 }
