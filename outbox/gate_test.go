@@ -166,3 +166,29 @@ func TestRelayPauseByHand(t *testing.T) {
 		require.EqualValues(t, 10, b.store.Stats().States[outbox.Delivered])
 	})
 }
+
+func TestRelaySuccessOnItsWayDoesNotEndARest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		until := time.Now().Add(time.Minute)
+		g := &target{}
+		g.answer = func(_ context.Context, e outbox.Entry) (outbox.Outcome, outbox.Pause) {
+			if e.Key == "call-000" { // sent before the target asked for a rest, answered after
+				after := time.NewTimer(10 * time.Second)
+				<-after.C
+				return outbox.Outcome{Kind: outbox.Done}, outbox.Pause{}
+			}
+			if time.Now().Before(until) {
+				return outbox.Outcome{Kind: outbox.Wait, Until: until},
+					outbox.Pause{Reason: outbox.PauseThrottle, Until: until}
+			}
+			return outbox.Outcome{Kind: outbox.Done}, outbox.Pause{}
+		}
+		b := start(t, g, nil)
+		b.append(keys(20)...)
+		after(59 * time.Second)
+		require.Equal(t, outbox.Delivered, b.get("call-000").State)
+		require.LessOrEqual(t, len(g.times("")), 4, "no request before the time the target named")
+		after(2 * time.Second)
+		require.EqualValues(t, 20, b.store.Stats().States[outbox.Delivered])
+	})
+}

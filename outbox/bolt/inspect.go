@@ -53,28 +53,31 @@ func inspect(path string) error {
 
 // neededSize returns how far the pages of the file reach by its newest sound meta page.
 func neededSize(f io.ReaderAt) (int64, error) {
-	var newest uint64
-	var need int64
-	sound := false
+	m, ok := newestMeta(f)
+	if !ok {
+		return 0, fmt.Errorf("%w: no meta page is sound, or it is not a bbolt file at all; %s", outbox.ErrCorrupt, advice)
+	}
+	return int64(m.pages) * int64(m.pageSize), nil
+}
+
+// newestMeta returns the newest sound meta page and reports whether there is one.
+func newestMeta(f io.ReaderAt) (newest meta, sound bool) {
 	for _, pageSize := range []int64{4096, 8192, 16384, 32768, 65536} {
 		for page := range int64(metaPages) {
 			m, ok := readMeta(f, page*pageSize)
-			if !ok || int64(m.pageSize) != pageSize || (sound && m.txid < newest) {
+			if !ok || int64(m.pageSize) != pageSize || (sound && m.txid < newest.txid) {
 				continue
 			}
-			sound, newest, need = true, m.txid, int64(m.pages)*pageSize
+			newest, sound = m, true
 		}
 	}
-	if !sound {
-		return 0, fmt.Errorf("%w: no meta page is sound, or it is not a bbolt file at all; %s", outbox.ErrCorrupt, advice)
-	}
-	return need, nil
+	return newest, sound
 }
 
-// meta is what inspect needs of a meta page.
+// meta is what is needed of a meta page: root is the page of the list of buckets, pages how many pages there are.
 type meta struct {
-	pageSize    uint32
-	pages, txid uint64
+	pageSize          uint32
+	root, pages, txid uint64
 }
 
 // readMeta reads the meta page at offset and reports whether it is sound.
@@ -93,5 +96,7 @@ func readMeta(f io.ReaderAt, offset int64) (m meta, ok bool) {
 	if sum.Sum64() != order.Uint64(b[56:]) {
 		return m, false
 	}
-	return meta{pageSize: order.Uint32(b[8:]), pages: order.Uint64(b[40:]), txid: order.Uint64(b[48:])}, true
+	return meta{
+		pageSize: order.Uint32(b[8:]), root: order.Uint64(b[16:]), pages: order.Uint64(b[40:]), txid: order.Uint64(b[48:]),
+	}, true
 }

@@ -69,11 +69,15 @@ func Verify(ctx context.Context, path string, report func(fault string)) (err er
 	if err := inspect(path); err != nil {
 		return fmt.Errorf("verify outbox %s: %w", path, err)
 	}
-	db, _, err := openGuarded(path, bbolt.Options{ReadOnly: true, Timeout: time.Second, PreLoadFreelist: true})
+	db, file, err := openGuarded(path, bbolt.Options{ReadOnly: true, Timeout: time.Second, PreLoadFreelist: true})
 	if err != nil {
 		return fmt.Errorf("verify outbox %s: %w", path, err)
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := checkTree(file); err != nil {
+		report(err.Error())
+		return nil // bbolt would never come to an end
+	}
 	return db.View(func(tx *bbolt.Tx) error {
 		whole := readable(tx, report)
 		if whole { // else bbolt would meet the damage in a goroutine of its own
