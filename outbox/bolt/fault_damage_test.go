@@ -148,7 +148,7 @@ func outcome(path string) string {
 	verified := bolt.Verify(ctx, path, func(fault string) { faults = append(faults, fault) })
 	named := verified != nil || len(faults) > 0
 	if strings.Contains(strings.Join(faults, " "), "referred to twice") {
-		return "circular"
+		return "circular" // bbolt could go on for ever
 	}
 	s, err := bolt.Open(bolt.Options{Path: path})
 	if err != nil {

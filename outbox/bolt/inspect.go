@@ -48,6 +48,9 @@ func inspect(path string) error {
 		return fmt.Errorf("%w: it is cut short: %d bytes, its pages reach to %d; %s", outbox.ErrCorrupt, info.Size(), need,
 			advice)
 	}
+	if err := checkRoot(f); err != nil {
+		return fmt.Errorf("%w; %s", err, advice)
+	}
 	return nil
 }
 

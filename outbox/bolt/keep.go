@@ -76,7 +76,7 @@ func Verify(ctx context.Context, path string, report func(fault string)) (err er
 	defer func() { err = errors.Join(err, db.Close()) }()
 	if err := checkTree(file); err != nil {
 		report(err.Error())
-		return nil // bbolt would never come to an end
+		return nil // bbolt could end the process, or never come to an end itself
 	}
 	return db.View(func(tx *bbolt.Tx) error {
 		whole := readable(tx, report)

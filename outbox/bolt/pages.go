@@ -15,66 +15,131 @@ const (
 	leafPage      = 2
 	bucketElement = 1
 	elementSize   = 16
+	bucketHeader  = 16
 )
 
-// tree walks the pages of a file as they refer to each other, without bbolt: a page that refers to itself, or to one
-// above it, keeps a cursor of bbolt going until the memory is used up.
+// tree reads the pages of a file without bbolt, which trusts them: it follows an offset out of a page to wherever that
+// leads, and a page that refers to itself until the memory is used up. Neither can be caught.
 type tree struct {
-	file     io.ReaderAt
-	pageSize int64
-	pages    uint64
-	seen     map[uint64]bool
+	file io.ReaderAt
+	meta
+	seen map[uint64]bool
 }
 
-// checkTree returns an error when a page of the file is referred to twice.
-func checkTree(file io.ReaderAt) error {
+// newTree returns the pages of a file as its newest sound meta page has them.
+func newTree(file io.ReaderAt) (*tree, error) {
 	m, ok := newestMeta(file)
 	if !ok {
-		return fmt.Errorf("%w: no meta page is sound", outbox.ErrCorrupt)
+		return nil, fmt.Errorf("%w: no meta page is sound", outbox.ErrCorrupt)
 	}
-	t := tree{file: file, pageSize: int64(m.pageSize), pages: m.pages, seen: map[uint64]bool{}}
-	return t.visit(m.root)
+	return &tree{file: file, meta: m, seen: map[uint64]bool{}}, nil
 }
 
-// visit walks a page and those below it. What else is wrong with them is for others to find.
+// checkRoot checks the page with the list of buckets and the small buckets in it, which every opening reads.
+func checkRoot(file io.ReaderAt) error {
+	t, err := newTree(file)
+	if err != nil {
+		return err
+	}
+	_, err = t.page(t.root)
+	return err
+}
+
+// checkTree checks every page that the list of buckets leads to.
+func checkTree(file io.ReaderAt) error {
+	t, err := newTree(file)
+	if err != nil {
+		return err
+	}
+	return t.visit(t.root)
+}
+
+// visit checks a page and those below it.
 func (t *tree) visit(id uint64) error {
-	switch {
-	case id >= t.pages:
-		return nil
-	case t.seen[id]:
+	if t.seen[id] {
 		return fmt.Errorf("%w: page %d is referred to twice, perhaps in a circle", outbox.ErrCorrupt, id)
 	}
 	t.seen[id] = true
-	var head [pageHeader]byte
-	if _, err := t.file.ReadAt(head[:], int64(id)*t.pageSize); err != nil {
+	children, err := t.page(id)
+	if err != nil {
 		return err
 	}
-	order := binary.NativeEndian
-	flags, count := order.Uint16(head[8:]), int64(order.Uint16(head[10:]))
-	for i := range count {
-		var element [elementSize]byte
-		at := int64(id)*t.pageSize + pageHeader + i*elementSize
-		if _, err := t.file.ReadAt(element[:], at); err != nil {
-			return err
-		}
-		var child uint64
-		switch {
-		case flags == branchPage:
-			child = order.Uint64(element[8:])
-		case flags == leafPage && order.Uint32(element[:])&bucketElement != 0:
-			var bucket [8]byte // the root of a bucket is the first thing in its value, 0 when all of it is in there
-			value := at + int64(order.Uint32(element[4:])) + int64(order.Uint32(element[8:]))
-			if _, err := t.file.ReadAt(bucket[:], value); err != nil {
-				continue
-			}
-			child = order.Uint64(bucket[:])
-		}
-		if child == 0 {
-			continue
-		}
+	for _, child := range children {
 		if err := t.visit(child); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// page checks one page and returns those that it refers to.
+func (t *tree) page(id uint64) (children []uint64, err error) {
+	damaged := func(why string) error { return fmt.Errorf("%w: page %d %s", outbox.ErrCorrupt, id, why) }
+	if id < metaPages || id >= t.pages {
+		return nil, damaged("is not one of the file's")
+	}
+	var head [pageHeader]byte
+	at := int64(id) * int64(t.pageSize)
+	if _, err := t.file.ReadAt(head[:], at); err != nil {
+		return nil, err
+	}
+	further := uint64(binary.NativeEndian.Uint32(head[12:]))
+	if binary.NativeEndian.Uint64(head[:]) != id || further >= t.pages-id {
+		return nil, damaged("is not what it should be")
+	}
+	page := make([]byte, int64(further+1)*int64(t.pageSize))
+	if _, err := t.file.ReadAt(page, at); err != nil {
+		return nil, err
+	}
+	children, ok := references(page)
+	if !ok {
+		return nil, damaged("is not in order")
+	}
+	return children, nil
+}
+
+// references returns the pages that a branch or leaf page refers to, and reports whether all that it says of its elements
+// lies within it. In a leaf a bucket is an element whose value begins with its root page, or with 0 when the bucket is so
+// small that its own page follows in the value.
+func references(page []byte) (children []uint64, ok bool) {
+	order := binary.NativeEndian
+	flags, count := order.Uint16(page[8:]), int(order.Uint16(page[10:]))
+	if (flags != branchPage && flags != leafPage) || pageHeader+count*elementSize > len(page) {
+		return nil, false
+	}
+	for i := range count {
+		at := pageHeader + i*elementSize
+		element := page[at:]
+		if flags == branchPage {
+			if at+int(order.Uint32(element))+int(order.Uint32(element[4:])) > len(page) {
+				return nil, false
+			}
+			children = append(children, order.Uint64(element[8:]))
+			continue
+		}
+		value := at + int(order.Uint32(element[4:])) + int(order.Uint32(element[8:]))
+		end := value + int(order.Uint32(element[12:]))
+		if end > len(page) {
+			return nil, false
+		}
+		if order.Uint32(element)&bucketElement == 0 {
+			continue
+		}
+		bucket := page[value:end]
+		if len(bucket) < bucketHeader {
+			return nil, false
+		}
+		if root := order.Uint64(bucket); root != 0 {
+			children = append(children, root)
+			continue
+		}
+		small := bucket[bucketHeader:]
+		if len(small) < pageHeader || order.Uint16(small[8:]) != leafPage {
+			return nil, false
+		}
+		if within, ok := references(small); !ok || len(within) > 0 {
+			return nil, false
+		}
+	}
+	return children, true
 }
