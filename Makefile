@@ -9,7 +9,7 @@ ROUNDS  ?= 200
 COUNT   ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test test-short race cover fuzz bench lint fmt tidy golden crash torture check clean
+.PHONY: help build demo run test test-short race cover fuzz bench bench-backlog lint fmt tidy golden crash torture check clean
 
 help: ## explain the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -45,8 +45,13 @@ fuzz: ## every fuzz target for FUZZTIME each
 	done
 
 bench: ## append and acknowledgement throughput beside the raw fsync of this disk, in benchstat's form
-	$(GO) test -run '^$$' -bench . -benchtime 1s -count $(COUNT) ./outbox/bolt ./receiver/... ./cmd/crmsyncd | tee bench.txt
+	$(GO) test -run '^$$' -bench 'Fsync|Bbolt|Append|Drain|Ack|Decode|Handler' -skip Backlog -benchtime 1s -count $(COUNT) \
+		./outbox/bolt ./cmd/crmsyncd ./receiver/... | tee bench.txt
 	$(GO) tool $(TOOLS) benchstat bench.txt
+
+bench-backlog: ## the same with nothing, 100,000 and a million entries waiting, and while a million is purged
+	$(GO) test -run '^$$' -bench 'Backlog|Memory' -benchtime 300x -timeout 60m ./outbox/bolt
+	$(GO) test -run '^$$' -bench Purge -benchtime 2000x -timeout 60m ./outbox/bolt
 
 crash: ## kill the daemon at random moments, ROUNDS times
 	CRASH_ROUNDS=$(ROUNDS) $(GO) test -race -count=1 -timeout 60m -run TestCrash -v ./cmd/crmsyncd

@@ -197,8 +197,8 @@ func deliverAll(ctx context.Context, s *bolt.Store) (present int, err error) {
 	}
 }
 
-// TestDamagedPages overwrites pages and flips bits of sound files. Nothing wrong is ever delivered, and nothing is missing
-// without Verify, Open or the delivery itself noticing.
+// TestDamagedPages overwrites pages and flips bits of sound files. Nothing wrong is ever delivered, and nothing is
+// missing without Verify, Open or the delivery itself noticing.
 func TestDamagedPages(t *testing.T) {
 	seed, _ := seeded(t)
 	path := filepath.Join(memoryFolder(t), "outbox.db")
@@ -215,16 +215,19 @@ func TestDamagedPages(t *testing.T) {
 	for _, c := range []struct {
 		id, kind, what string
 		copies         int
-	}{{"A9", "page", "a page overwritten", fewer(100, 30)}, {"A10", "bit", "a bit of a record or of its place flipped", fewer(1000, 100)}} {
+	}{
+		{"A9", "page", "a page overwritten", fewer(100, 30)},
+		{"A10", "bit", "a bit of a record or of its place flipped", fewer(1000, 100)},
+	} {
 		counts := examineAll(t, order{Mode: "examine", Path: path, Kind: c.kind, Seed: seed, Count: c.copies})
 		require.Zero(t, counts["wrong"])
 		require.Zero(t, counts["unnoticed"])
 		require.Zero(t, counts["unclear"])
 		require.Zero(t, counts["crashed"])
 		require.Positive(t, counts["named"])
-		t.Logf("torture: %s | %s, in %d copies | wrong data delivered %d, lost unnoticed %d; named by the check %d, refused at "+
-			"the start %d, noticed at the delivery %d, without effect %d; a circle of pages, named by the check and not opened: "+
-			"%d; process crashed %d (stopped by the race detector's "+
+		t.Logf("torture: %s | %s, in %d copies | wrong data delivered %d, lost unnoticed %d; named by the check %d, "+
+			"refused at the start %d, noticed at the delivery %d, without effect %d; a circle of pages, named by the check "+
+			"and not opened: %d; process crashed %d (stopped by the race detector's "+
 			"pointer check: %d)", c.id, c.what, c.copies,
 			counts["wrong"], counts["unnoticed"], counts["named"], counts["refused"], counts["noticed"], counts["harmless"],
 			counts["circular"], counts["crashed"], counts["checkptr"])

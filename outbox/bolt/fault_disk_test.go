@@ -46,8 +46,8 @@ type inode struct {
 	pending []change
 }
 
-// disk is what a disk may hold at a loss of power, by the letter of POSIX: what was synced, and of what was not any part
-// in any order. A name is durable when its folder was synced.
+// disk is what a disk may hold at a loss of power, by the letter of POSIX: what was synced, and of what was not any
+// part in any order. A name is durable when its folder was synced.
 type disk struct {
 	root           string
 	names, durable map[string]*inode

@@ -173,8 +173,8 @@ func fillFileSystem(t *testing.T, dir string) *process {
 	}
 	mount := fmt.Sprintf("mount -t tmpfs -o size=2m none %s && ", dir)
 	unshare := need(t, "unshare", namespaces, "sh", "-c", mount+"true")
-	return start(t, order{Mode: "full", Path: filepath.Join(dir, "outbox.db"), Kind: "ballast", Ballast: 1 << 20, Group: 1},
-		unshare, namespaces, "sh", "-c", mount+`"$0"`)
+	o := order{Mode: "full", Path: filepath.Join(dir, "outbox.db"), Kind: "ballast", Ballast: 1 << 20, Group: 1}
+	return start(t, o, unshare, namespaces, "sh", "-c", mount+`"$0"`)
 }
 
 // fillFile lets the file grow once, by the 16 MiB that bbolt takes at a time, and no further.
@@ -217,6 +217,6 @@ func TestFullForAWhile(t *testing.T) {
 	}
 	require.Positive(t, refused)
 	require.Positive(t, later, "appends go on after the disk was full")
-	t.Logf("torture: A4 | three writes fail with ENOSPC, at %d places | %d messages acknowledged, 0 lost, %d refused as full; "+
-		"the store took messages again by itself; 0 faults in the file", runs, acked, refused)
+	t.Logf("torture: A4 | three writes fail with ENOSPC, at %d places | %d messages acknowledged, 0 lost, %d refused "+
+		"as full; the store took messages again by itself; 0 faults in the file", runs, acked, refused)
 }

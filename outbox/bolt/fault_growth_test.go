@@ -61,9 +61,9 @@ func TestFileStopsGrowing(t *testing.T) {
 	require.Less(t, used[last]*10, sizes[last], "what is purged is free")
 	info, err := os.Stat(path)
 	require.NoError(t, err)
-	t.Logf("torture: A13 | %d messages in, delivered and purged, %d times over | pages in the file after each cycle: %v KiB, "+
-		"in use: %v KiB; size on disk %d MiB at most, with bbolt's reserve of 16", messages, cycles, kib(sizes), kib(used),
-		info.Size()>>20)
+	t.Logf("torture: A13 | %d messages in, delivered and purged, %d times over | pages in the file after each cycle: "+
+		"%v KiB, in use: %v KiB; size on disk %d MiB at most, with bbolt's reserve of 16", messages, cycles, kib(sizes),
+		kib(used), info.Size()>>20)
 }
 
 func kib(sizes []int64) (list []int64) {
@@ -73,8 +73,8 @@ func kib(sizes []int64) (list []int64) {
 	return list
 }
 
-// TestIntakeAndDeliveryShareCommits appends, checkpoints and settles from many goroutines at once: all of them share the
-// commits.
+// TestIntakeAndDeliveryShareCommits appends, checkpoints and settles from many goroutines at once: all of them share
+// the commits.
 func TestIntakeAndDeliveryShareCommits(t *testing.T) {
 	const workers, each = 32, 20
 	var commits, operations atomic.Int64

@@ -25,8 +25,8 @@ func refusedWith(t *testing.T, p *process, path string) string {
 	return text
 }
 
-// TestDamagedFilesNeverCrashTheProcess opens files that are empty, cut short or damaged in their meta pages in a process
-// of its own, where a fault that cannot be caught shows.
+// TestDamagedFilesNeverCrashTheProcess opens files that are empty, cut short or damaged in their meta pages in a
+// process of its own, where a fault that cannot be caught shows.
 func TestDamagedFilesNeverCrashTheProcess(t *testing.T) {
 	sound := filled(t)
 	used := usedBytes(t, sound)
@@ -52,8 +52,8 @@ func TestDamagedFilesNeverCrashTheProcess(t *testing.T) {
 		require.NotEmpty(t, p.said("x"), "the damaged page is named")
 		opened++
 	}
-	t.Logf("torture: A5-A8 | file empty, of zeros, cut to 5-95 %%, both meta pages damaged; one of them damaged | %d of %d "+
-		"refused with advice, 0 crashes, the files left as they were; %d of 2 opened on the other meta page, and the "+
+	t.Logf("torture: A5-A8 | file empty, of zeros, cut to 5-95 %%, both meta pages damaged; one of them damaged | %d "+
+		"of %d refused with advice, 0 crashes, the files left as they were; %d of 2 opened on the other meta page, and the "+
 		"damaged one is named", refused, len(cases), opened)
 }
 
@@ -73,8 +73,8 @@ func TestASecondProcessIsRefusedInTime(t *testing.T) {
 	began := time.Now()
 	text := refusedWith(t, start(t, order{Mode: "open", Path: path}), path)
 	require.Contains(t, text, "stop that one first")
-	t.Logf("torture: A11 | a second process opens the file | refused with words after %s, of which 200ms waiting for the "+
-		"lock", time.Since(began).Round(10*time.Millisecond))
+	t.Logf("torture: A11 | a second process opens the file, waiting 200ms for it | refused with words, the process is gone "+
+		"after %s", time.Since(began).Round(10*time.Millisecond))
 }
 
 // TestPermissions runs the store as a user who may not use the file or its folder.
@@ -117,8 +117,8 @@ func TestPermissions(t *testing.T) {
 			require.True(t, bytes.Equal(sound, after), c.name)
 		}
 	}
-	t.Logf("torture: A12 | file read-only, unreadable; folder unwritable, closed, missing where none can be made | %d of %d "+
-		"refused with the path and the reason, exit after %s at most, files left as they were", len(cases), len(cases),
+	t.Logf("torture: A12 | file read-only, unreadable; folder unwritable, closed, missing where none can be made | %d "+
+		"of %d refused with the path and the reason, exit after %s at most, files left as they were", len(cases), len(cases),
 		slowest.Round(10*time.Millisecond))
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox/bolt"
 )
 
-// TestFailedSync lets the first sync fail, then the second, and so forth until the work is done without. The store takes
-// nothing more, and what it acknowledged survives although the kernel has dropped what the failed sync was to write.
+// TestFailedSync lets the first sync fail, then the second, and so forth until the work is done without. The store
+// takes nothing more, and what it acknowledged survives although the kernel has dropped what the failed sync was to
+// write.
 func TestFailedSync(t *testing.T) {
 	strace := need(t, "strace", "-o", "/dev/null", "true")
 	for _, c := range []struct {
@@ -99,6 +100,6 @@ func TestFailedSyncOfANewFile(t *testing.T) {
 		clean(t, path)
 	}
 	require.GreaterOrEqual(t, refused, 3)
-	t.Logf("torture: A3 | one of the %d syncs by which a new file is made fails with EIO | refused with words: %d, half-made "+
-		"files: 0; the next start works", refused, refused)
+	t.Logf("torture: A3 | one of the %d syncs by which a new file is made fails with EIO | refused with words: %d, "+
+		"half-made files: 0; the next start works", refused, refused)
 }

@@ -75,8 +75,8 @@ func (c systemCall) end(text string) systemCall {
 	return c
 }
 
-// parseCall reads the arguments of a call: FD<PATH>, "TEXT", "TEXT", NUMBER, NUMBER. Texts and paths are in hexadecimal,
-// so they hold none of these signs.
+// parseCall reads the arguments of a call: FD<PATH>, "TEXT", "TEXT", NUMBER, NUMBER. Texts and paths are in
+// hexadecimal, so they hold none of these signs.
 func parseCall(name, arguments string) (systemCall, error) {
 	c := systemCall{name: name}
 	_, base, _ := strings.Cut(arguments, "<")

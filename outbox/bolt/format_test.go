@@ -25,8 +25,9 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox/bolt"
 )
 
-// The fixture is a store of format 1 with what it lists. A release that changes the format adds a fixture and leaves this
-// one, which must open for ever. OUTBOX_WRITE_FIXTURE=1 writes a fixture that is missing and never one that is there.
+// The fixture is a store of format 1 with what it lists. A release that changes the format adds a fixture and leaves
+// this one, which must open for ever. OUTBOX_WRITE_FIXTURE=1 writes a fixture that is missing and never one that is
+// there.
 const (
 	fixtureFile     = "testdata/format-v1.db.gz"
 	fixtureContents = "testdata/format-v1.json"
@@ -70,7 +71,9 @@ func writeFixture(t *testing.T, path string) {
 	now := time.Date(2024, 1, 13, 8, 0, 0, 123456789, time.UTC)
 	s, err := bolt.Open(bolt.Options{Path: path, Now: func() time.Time { now = now.Add(time.Second); return now }})
 	require.NoError(t, err)
-	for i, key := range []string{"delivered", "parked", "retried", "postponed", "interrupted", "revived", "discarded", "purged"} {
+	for i, key := range []string{
+		"delivered", "parked", "retried", "postponed", "interrupted", "revived", "discarded", "purged",
+	} {
 		_, err := s.Append(t.Context(), outbox.Message{
 			Key: key, Body: fmt.Appendf(nil, `{"event":"started","of":%d}`, i), Terms: []string{"lead-1", "agent-7"},
 		})
@@ -152,8 +155,8 @@ func TestFormat1OpensForEver(t *testing.T) {
 	claimed, _, err := s.Claim(t.Context(), 100)
 	require.NoError(t, err)
 	require.Len(t, claimed, 5)
-	t.Logf("torture: A15 | a file of format 1 is opened | %d of %d entries, %d refused bodies and the counters are as they "+
-		"were written; Verify finds nothing", len(c.Entries), len(states), len(c.Rejected))
+	t.Logf("torture: A15 | a file of format 1 is opened | %d of %d entries, %d refused bodies and the counters are as "+
+		"they were written; Verify finds nothing", len(c.Entries), len(states), len(c.Rejected))
 }
 
 // createFixture writes the fixture.
@@ -192,8 +195,8 @@ func recordsOf(t *testing.T, path string) map[string]string {
 	return records
 }
 
-// TestTodaysFormatIsFormat1 writes the fixture anew: a change of any record needs a new version of the format. The figures
-// may have more counters, as they are JSON.
+// TestTodaysFormatIsFormat1 writes the fixture anew: a change of any record needs a new version of the format. The
+// figures may have more counters, as they are JSON.
 func TestTodaysFormatIsFormat1(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "outbox.db")
 	writeFixture(t, path)

@@ -15,8 +15,8 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox"
 )
 
-// guarded runs f, which reads pages, and returns as ErrCorrupt what bbolt does on a damaged one: it panics, or follows a
-// wrong offset to where the memory map ends. A fault in a goroutine that bbolt starts itself cannot be caught.
+// guarded runs f, which reads pages, and returns as ErrCorrupt what bbolt does on a damaged one: it panics, or follows
+// a wrong offset to where the memory map ends. A fault in a goroutine that bbolt starts itself cannot be caught.
 func guarded(f func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
@@ -45,8 +45,8 @@ func openGuarded(path string, options bbolt.Options) (db *bbolt.DB, opened *os.F
 	return db, opened, err
 }
 
-// readable reads every page of every bucket, from its beginning to its end and down to each key, and reports the buckets in
-// which that is not possible. Where it is, bbolt's own check can follow without a fault.
+// readable reads every page of every bucket, from its beginning to its end and down to each key, and reports the
+// buckets in which that is not possible. Where it is, bbolt's own check can follow without a fault.
 func readable(tx *bbolt.Tx, report func(fault string)) (whole bool) {
 	whole = true
 	note := func(what string, err error) {

@@ -8,8 +8,8 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox"
 )
 
-// The layout of bbolt's pages (go.etcd.io/bbolt internal/common: Page, branchPageElement, leafPageElement and InBucket),
-// as far as tree reads it.
+// The layout of bbolt's pages (go.etcd.io/bbolt internal/common: Page, branchPageElement, leafPageElement and
+// InBucket), as far as tree reads it.
 const (
 	branchPage    = 1
 	leafPage      = 2
@@ -98,9 +98,9 @@ func (t *tree) page(id uint64) (children []uint64, err error) {
 	return children, nil
 }
 
-// references returns the pages that a branch or leaf page refers to, and reports whether all that it says of its elements
-// lies within it. In a leaf a bucket is an element whose value begins with its root page, or with 0 when the bucket is so
-// small that its own page follows in the value.
+// references returns the pages that a branch or leaf page refers to, and reports whether all that it says of its
+// elements lies within it. In a leaf a bucket is an element whose value begins with its root page, or with 0 when the
+// bucket is so small that its own page follows in the value.
 func references(page []byte) (children []uint64, ok bool) {
 	order := binary.NativeEndian
 	flags, count := order.Uint16(page[8:]), int(order.Uint16(page[10:]))

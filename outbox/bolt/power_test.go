@@ -19,7 +19,8 @@ func TestPowerLoss(t *testing.T) {
 	_, random := seeded(t)
 	dir := t.TempDir()
 	path, trace := filepath.Join(dir, "data", "outbox", "outbox.db"), filepath.Join(dir, "trace")
-	p := start(t, order{Mode: "load", Path: path, Count: fewer(90, 30)}, append([]string{strace, "-o", trace}, traced...)...)
+	p := start(t, order{Mode: "load", Path: path, Count: fewer(90, 30)},
+		append([]string{strace, "-o", trace}, traced...)...)
 	require.Equal(t, exitDone, p.finish(t), "%q %s", p.said("e"), p.errors.String())
 	require.Len(t, p.said("a"), fewer(90, 30))
 
@@ -40,7 +41,7 @@ func TestPowerLoss(t *testing.T) {
 			acked = len(b.acked)
 			if !d.image(t, path, image, chance) {
 				missing++
-				require.Empty(t, b.acked, "after sync %d the name of the file is not durable, yet messages were acknowledged", d.syncs)
+				require.Empty(t, b.acked, "after sync %d the file may be gone, yet messages were acknowledged", d.syncs)
 				continue
 			}
 			survive(t, image, b, d.syncs)
@@ -51,9 +52,9 @@ func TestPowerLoss(t *testing.T) {
 	require.Len(t, p.said("a"), acked, "the trace holds all that was acknowledged")
 	require.Greater(t, images, fewer(200, 80))
 	require.Positive(t, missing, "some images are from before the file had its name")
-	t.Logf("torture: A2 | power lost at each of %d syncs, writes after it dropped, torn at 512 bytes and reordered | %d images, "+
-		"%d of them before the new file has its name, 0 unopenable, 0 of up to %d acknowledged messages lost, 0 faults "+
-		"in the files", d.syncs, images, missing, acked)
+	t.Logf("torture: A2 | power lost at each of %d syncs, writes after it dropped, torn at 512 bytes and reordered | "+
+		"%d images, %d of them before the new file has its name, 0 unopenable, 0 of up to %d acknowledged messages lost, "+
+		"0 faults in the files", d.syncs, images, missing, acked)
 }
 
 // survive requires that a file can be used after a loss of power and holds what was promised.
