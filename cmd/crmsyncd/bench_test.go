@@ -124,6 +124,7 @@ func BenchmarkAckNoop(b *testing.B) {
 
 func acknowledge(b *testing.B, open func(*testing.B) store) {
 	b.Helper()
+	collectLess() // as serve does
 	for _, conns := range []int{1, 16, 64, 256} {
 		b.Run(fmt.Sprintf("conns=%d", conns), func(b *testing.B) {
 			url := serveWebhooks(b, open(b))

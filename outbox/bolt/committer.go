@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"maps"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"syscall"
@@ -102,6 +103,17 @@ func (s *Store) commitLoop() {
 				return
 			}
 		}
+		s.commit(s.gather(group))
+	}
+}
+
+// gather adds to a group whatever else waits. It lets the goroutines run that are ready to, among them those that are
+// about to bring an event, for as long as that brings more: on a busy machine the group grows, on an idle one it costs
+// nothing. No clock is involved, so a lone operation is never made to wait.
+func (s *Store) gather(group []*operation) []*operation {
+	for {
+		before := len(group)
+		runtime.Gosched()
 	more:
 		for len(group) < maxGroup {
 			select {
@@ -111,7 +123,9 @@ func (s *Store) commitLoop() {
 				break more
 			}
 		}
-		s.commit(group)
+		if len(group) == before || len(group) == maxGroup {
+			return group
+		}
 	}
 }
 
