@@ -45,7 +45,7 @@ fuzz: ## every fuzz target for FUZZTIME each
 	done
 
 bench: ## append and acknowledgement throughput beside the raw fsync of this disk, in benchstat's form
-	$(GO) test -run '^$$' -bench 'Fsync|Bbolt|Append|Drain|Ack|Decode|Handler' -skip Backlog -benchtime 1s -count $(COUNT) \
+	$(GO) test -run '^$$' -bench 'Fsync|Bbolt|Committer|Append|Drain|Ack|Decode|Handler' -skip Backlog -benchtime 1s -count $(COUNT) \
 		./outbox/bolt ./cmd/crmsyncd ./receiver/... | tee bench.txt
 	$(GO) tool $(TOOLS) benchstat bench.txt
 

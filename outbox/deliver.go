@@ -220,7 +220,9 @@ func (r *Relay) settle(ctx context.Context, list []settled) error {
 	}
 	wait := intervals(100*time.Millisecond, 5*time.Second, 0.5)
 	wait.MaxElapsedTime = settleFor
+	tries := 0
 	err := backoff.RetryNotify(func() error {
+		tries++
 		err := r.o.Queue.Settle(ctx, plain...)
 		if err != nil && !errors.Is(err, ErrFull) {
 			return backoff.Permanent(err)
@@ -230,7 +232,9 @@ func (r *Relay) settle(ctx context.Context, list []settled) error {
 		r.o.Logger.Error("cannot settle deliveries, trying again", slog.Any("err", err), slog.Duration("wait", next))
 	})
 	if errors.Is(err, ErrNotClaimed) {
-		r.o.Logger.Error("a delivery was settled twice", slog.Any("err", err))
+		if tries == 1 { // else a part of them was settled by a try before
+			r.o.Logger.Error("a delivery was settled twice", slog.Any("err", err))
+		}
 		err = nil
 	}
 	if err != nil {

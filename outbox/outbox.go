@@ -158,8 +158,8 @@ type Queue interface {
 	// Changed returns a channel that is closed when something may have become due earlier than Claim said. Take it
 	// before Claim.
 	Changed() <-chan struct{}
-	// Settle ends the claims of all the named entries in one transaction. ErrNotClaimed for a key that is not in flight;
-	// the others are settled all the same.
+	// Settle ends the claims of all the named entries in one transaction, or in smaller ones on a disk that has no room
+	// for one. ErrNotClaimed for a key that is not in flight; the others are settled all the same.
 	Settle(ctx context.Context, settlements ...Settlement) error
 	// Checkpoint stores receipts of entries in flight in one transaction.
 	Checkpoint(ctx context.Context, checkpoints ...Checkpoint) error

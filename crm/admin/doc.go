@@ -13,6 +13,7 @@
 //	POST /api/v1/calls/{call_id}/replay  deliver a parked or delivered call again
 //	POST /api/v1/calls/{call_id}/discard remove a call for good
 //	POST /api/v1/replay                  the same for all calls of a ?state=; ?dry_run=true only counts them
+//	GET  /api/v1/backup                  a consistent copy of the outbox, with ?rate= bytes a second
 //	GET  /api/v1/quarantine              webhooks that were refused, with ?include=body their bodies
 //	POST /api/v1/pause                   let delivery rest until it is resumed
 //	POST /api/v1/resume                  go on delivering, unless the CRM itself asked for a rest

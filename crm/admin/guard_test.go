@@ -25,6 +25,7 @@ var routes = []struct{ method, path string }{
 	{http.MethodPost, "/api/v1/calls/a/replay"},
 	{http.MethodPost, "/api/v1/replay?state=parked"},
 	{http.MethodGet, "/api/v1/quarantine"},
+	{http.MethodGet, "/api/v1/backup"},
 	{http.MethodPost, "/api/v1/pause"},
 	{http.MethodPost, "/api/v1/resume"},
 	{http.MethodPost, "/api/v1/calls/a/discard"},
@@ -82,7 +83,7 @@ func TestTheTokenLetsIn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t, withToken)
 			f.park("invalid", "a")
-			for _, route := range routes[:13] {
+			for _, route := range routes[:14] {
 				require.Equal(t, http.StatusOK, f.do(route.method, route.path, give).code, route.path)
 			}
 		})

@@ -85,6 +85,54 @@ func bare(b *testing.B, write func(*bbolt.DB, func(*bbolt.Tx) error) error) {
 	}
 }
 
+// BenchmarkCommitter is the least that any store with one committer costs: one bucket, one record an event, no figures.
+func BenchmarkCommitter(b *testing.B) {
+	type write struct {
+		key  []byte
+		done chan error
+	}
+	for _, n := range senders {
+		b.Run(fmt.Sprintf("senders=%d", n), func(b *testing.B) {
+			db, err := bbolt.Open(filepath.Join(b.TempDir(), "bare.db"), 0o600, nil)
+			require.NoError(b, err)
+			bucket := []byte("events")
+			require.NoError(b, db.Update(func(tx *bbolt.Tx) error {
+				_, err := tx.CreateBucket(bucket)
+				return err
+			}))
+			writes := make(chan write, 8192)
+			var committer sync.WaitGroup
+			committer.Go(func() {
+				for first := range writes {
+					group := []write{first}
+					for len(writes) > 0 {
+						group = append(group, <-writes)
+					}
+					err := db.Update(func(tx *bbolt.Tx) error {
+						for _, w := range group {
+							if err := tx.Bucket(bucket).Put(w.key, event); err != nil {
+								return err
+							}
+						}
+						return nil
+					})
+					for _, w := range group {
+						w.done <- err
+					}
+				}
+			})
+			spread(b, n, func(i int64) error {
+				w := write{key: binary.BigEndian.AppendUint64(nil, uint64(i)), done: make(chan error, 1)}
+				writes <- w
+				return <-w.done
+			})
+			close(writes)
+			committer.Wait()
+			require.NoError(b, db.Close())
+		})
+	}
+}
+
 func BenchmarkAppend(b *testing.B) {
 	for _, n := range senders {
 		b.Run(fmt.Sprintf("senders=%d", n), func(b *testing.B) {

@@ -95,10 +95,8 @@ func Verify(ctx context.Context, path string, report func(fault string)) (err er
 
 // check verifies the records that a transaction sees.
 func check(ctx context.Context, tx *bbolt.Tx, report func(fault string)) error {
-	for _, name := range allBuckets {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("it is not an outbox of this program: no bucket %q", name)
-		}
+	if err := ours(tx); err != nil {
+		return err
 	}
 	c := checker{tx: tx, report: report, counted: figures{parkedBy: map[string]int64{}}}
 	c.entries()

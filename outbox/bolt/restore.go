@@ -63,14 +63,8 @@ func ReadContents(path string) (c Contents, err error) {
 
 // read fills in what a transaction sees.
 func (c *Contents) read(tx *bbolt.Tx) error {
-	for _, name := range allBuckets {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("it is not an outbox of this program: no bucket %q", name)
-		}
-	}
-	version := tx.Bucket(metaBucket).Get(formatKey)
-	if len(version) != 1 || version[0] > formatVersion {
-		return fmt.Errorf("its format is %v, this program knows up to %d: use a newer crmsyncd", version, formatVersion)
+	if err := ours(tx); err != nil {
+		return err
 	}
 	f, err := loadFigures(tx)
 	if err != nil {

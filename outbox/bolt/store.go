@@ -126,17 +126,25 @@ func Open(options Options) (*Store, error) {
 	return s, nil
 }
 
+// ours returns why a file is not an outbox of the format that this program knows, nil when it is.
+func ours(tx *bbolt.Tx) error {
+	for _, name := range allBuckets {
+		if tx.Bucket(name) == nil {
+			return fmt.Errorf("it is not an outbox of this program (no bucket %q); check outbox.path", name)
+		}
+	}
+	version := tx.Bucket(metaBucket).Get(formatKey)
+	if len(version) != 1 || version[0] != formatVersion {
+		return fmt.Errorf("its format is %v, this program knows %d: use a newer crmsyncd", version, formatVersion)
+	}
+	return nil
+}
+
 // load reads the figures and checks that the file is ours.
 func (s *Store) load() error {
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		for _, name := range allBuckets {
-			if tx.Bucket(name) == nil {
-				return fmt.Errorf("it is not an outbox of this program (no bucket %q); check outbox.path", name)
-			}
-		}
-		version := tx.Bucket(metaBucket).Get(formatKey)
-		if len(version) != 1 || version[0] != formatVersion {
-			return fmt.Errorf("its format is %v, this program knows %d: use a newer crmsyncd", version, formatVersion)
+		if err := ours(tx); err != nil {
+			return err
 		}
 		for _, name := range [][]byte{entriesBucket, rejectedBucket} {
 			if err := checkSequence(tx, name); err != nil {
