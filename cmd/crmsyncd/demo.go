@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -137,7 +138,8 @@ func (d *demo) open(ctx context.Context, folder string, crmAddress net.Addr) err
 	if err != nil {
 		return err
 	}
-	d.daemon, err = newDaemon(ctx, cfg, d.logger(quiet))
+	// A call that is parked is an error in the log of a daemon; here the summary and the console tell of it.
+	d.daemon, err = newDaemon(ctx, cfg, slog.New(slog.DiscardHandler))
 	return err
 }
 
