@@ -13,8 +13,6 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox"
 )
 
-// ReasonCrashed is why Claim parks an entry whose deliveries began MaxStarts times and were never settled.
-const ReasonCrashed = "crashed"
 
 // MemoryOptions set up a Memory. The zero value is of use.
 type MemoryOptions struct {

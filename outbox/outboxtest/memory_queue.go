@@ -122,7 +122,7 @@ func (m *Memory) Claim(ctx context.Context, limit int) ([]outbox.Entry, time.Tim
 			return nil, e.Due, nil
 		case e.Starts >= m.options.MaxStarts:
 			e.State, e.Since, e.Due = outbox.Parked, now, time.Time{}
-			e.Reason = ReasonCrashed
+			e.Reason = outbox.ReasonCrashed
 			e.Error = fmt.Sprintf("%d deliveries began and never ended: the process died in each", e.Starts)
 		default:
 			e.Starts++

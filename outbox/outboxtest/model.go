@@ -143,8 +143,8 @@ func (m *model) leftBehind(rt *rapid.T, got []outbox.Entry, limit int, last time
 			require.True(rt, beyond, "%q crashed too often and was not parked", key)
 			continue
 		}
-		require.Equal(rt, ReasonCrashed, stored.Reason)
-		e.state, e.since, e.reason, e.errorText = outbox.Parked, m.now(), ReasonCrashed, stored.Error
+		require.Equal(rt, outbox.ReasonCrashed, stored.Reason)
+		e.state, e.since, e.reason, e.errorText = outbox.Parked, m.now(), outbox.ReasonCrashed, stored.Error
 	}
 }
 

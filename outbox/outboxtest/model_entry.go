@@ -150,7 +150,7 @@ func (e *modelEntry) adopt(rt *rapid.T, stored outbox.Entry, now time.Time) {
 	if e.state != outbox.Pending {
 		e.due = stored.Due // it has a meaning for pending entries only
 	}
-	if e.state == outbox.Parked && e.reason == ReasonCrashed {
+	if e.state == outbox.Parked && e.reason == outbox.ReasonCrashed {
 		e.starts = stored.Starts
 	}
 	e.dueUnknown, e.attemptsUnknown, e.reasonUnknown = false, false, false
