@@ -13,7 +13,6 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox"
 )
 
-
 // MemoryOptions set up a Memory. The zero value is of use.
 type MemoryOptions struct {
 	// Now is the clock. Nil: time.Now.
