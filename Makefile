@@ -45,13 +45,14 @@ fuzz: ## every fuzz target for FUZZTIME each
 	done
 
 bench: ## append and acknowledgement throughput beside the raw fsync of this disk, in benchstat's form
-	$(GO) test -run '^$$' -bench 'Fsync|Bbolt|Committer|Append|Drain|Ack|Decode|Handler' -skip Backlog -benchtime 1s -count $(COUNT) \
-		./outbox/bolt ./cmd/crmsyncd ./receiver/... | tee bench.txt
+	$(GO) test -run '^$$' -bench 'Fsync|Bbolt|Committer|Append|Drain|Ack|Decode|Handler' -skip Backlog -benchtime 1s -timeout 60m \
+		-count $(COUNT) ./outbox/bolt ./cmd/crmsyncd ./receiver/... | tee bench.txt
 	$(GO) tool $(TOOLS) benchstat bench.txt
 
-bench-backlog: ## the same with nothing, 100,000 and a million entries waiting, and while a million is purged
+bench-backlog: ## the same with 0, 100,000 and a million entries waiting, beside a purge and after it, beside a backup
 	$(GO) test -run '^$$' -bench 'Backlog|Memory' -benchtime 300x -timeout 60m ./outbox/bolt
-	$(GO) test -run '^$$' -bench Purge -benchtime 2000x -timeout 60m ./outbox/bolt
+	$(GO) test -run '^$$' -bench Backlog -benchtime 1x -timeout 60m ./cmd/crmsyncd
+	$(GO) test -run '^$$' -bench '^BenchmarkPurge$$' -benchtime 2000x -timeout 60m ./outbox/bolt
 
 crash: ## kill the daemon at random moments, ROUNDS times
 	CRASH_ROUNDS=$(ROUNDS) $(GO) test -race -count=1 -timeout 60m -run TestCrash -v ./cmd/crmsyncd

@@ -96,6 +96,7 @@ func (p *parts) observeAll(value string, n int) {
 	p.set.Syncer().Synced(value, time.Minute)
 	p.set.Syncer().AgentUnmapped()
 	p.crm.Requested(value, value, time.Second)
+	p.crm.Quota(value, int64(n), int64(n))
 	p.set.Store().Committed(time.Millisecond, n)
 	p.figures = func() metrics.OutboxFigures {
 		return metrics.OutboxFigures{

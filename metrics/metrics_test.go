@@ -196,6 +196,16 @@ func TestObservations(t *testing.T) {
 				"crm_requests_total{code_class=429,operation=find contact}": 1,
 			},
 		},
+		"a quota": {
+			func(p *parts) {
+				p.crm.Quota("daily", 99_000, 100_000)
+				p.crm.Quota("interval", -1, 190)
+			},
+			map[string]float64{
+				"crm_quota_left{quota=daily}": 99_000, "crm_quota_limit{quota=daily}": 100_000,
+				"crm_quota_left{quota=interval}": 0, "crm_quota_limit{quota=interval}": 190,
+			},
+		},
 		"a commit": {
 			func(p *parts) { p.set.Store().Committed(time.Millisecond, 256) },
 			map[string]float64{"store_commit_duration_seconds{}": 1, "store_batch_size{}": 1},

@@ -13,6 +13,8 @@ type OutboxFigures struct {
 	// Entries, Messages and Duplicates count what was appended since the store was made; Discarded and Purged count
 	// entries that were removed.
 	Entries, Messages, Duplicates, Discarded, Purged uint64
+	// Damaged counts records that did not match their checksum, SetAside the entries among them that are lost to delivery.
+	Damaged, SetAside uint64
 	// OldestTimestamp is since when the oldest entry of a state has been in it.
 	OldestTimestamp map[string]time.Time
 	// OldestDue is the earliest due time of an entry that waits.
@@ -61,9 +63,10 @@ type outboxCollector struct {
 // outboxDescs describe the metrics of an outbox.
 type outboxDescs struct {
 	items, deadLetters, oldest, oldestDue                        *prometheus.Desc
-	entries, messages, duplicates, discarded, purged             *prometheus.Desc
+	entries, messages, duplicates, discarded, purged, setAside   *prometheus.Desc
 	quarantineItems, quarantineBytes, quarantineEvicted          *prometheus.Desc
 	fileBytes, usedBytes, freeBytes, limitBytes, volumeFreeBytes *prometheus.Desc
+	checksumFailures                                             *prometheus.Desc
 }
 
 func describeOutbox() outboxDescs {
@@ -77,11 +80,15 @@ func describeOutbox() outboxDescs {
 			"Since when the oldest call of a state has been in it; 0: there is none.", "state"),
 		oldestDue: desc("outbox_oldest_due_timestamp_seconds",
 			"Earliest due time of a call that waits for delivery; 0: none waits."),
-		entries:           desc("outbox_entries_total", "Calls taken in since the store was made."),
-		messages:          desc("outbox_appended_total", "Events appended since the store was made."),
-		duplicates:        desc("outbox_duplicates_total", "Exact repeats of events since the store was made."),
-		discarded:         desc("outbox_discarded_total", "Calls discarded by hand since the store was made."),
-		purged:            desc("outbox_purged_total", "Delivered calls purged by age since the store was made."),
+		entries:    desc("outbox_entries_total", "Calls taken in since the store was made."),
+		messages:   desc("outbox_appended_total", "Events appended since the store was made."),
+		duplicates: desc("outbox_duplicates_total", "Exact repeats of events since the store was made."),
+		discarded:  desc("outbox_discarded_total", "Calls discarded by hand since the store was made."),
+		purged:     desc("outbox_purged_total", "Delivered calls purged by age since the store was made."),
+		setAside: desc("outbox_set_aside_total",
+			"Calls set aside because their own record is damaged; outbox check names them."),
+		checksumFailures: desc("store_checksum_failures_total",
+			"Records that did not match their checksum when they were read."),
 		quarantineItems:   desc("quarantine_items", "Refused bodies that are kept."),
 		quarantineBytes:   desc("quarantine_bytes", "Size of all refused bodies that are kept."),
 		quarantineEvicted: desc("quarantine_evicted_total", "Refused bodies that gave way to newer ones."),
@@ -97,7 +104,7 @@ func describeOutbox() outboxDescs {
 func (c *outboxCollector) Describe(ch chan<- *prometheus.Desc) {
 	for _, desc := range []*prometheus.Desc{
 		c.d.items, c.d.deadLetters, c.d.oldest, c.d.oldestDue,
-		c.d.entries, c.d.messages, c.d.duplicates, c.d.discarded, c.d.purged,
+		c.d.entries, c.d.messages, c.d.duplicates, c.d.discarded, c.d.purged, c.d.setAside, c.d.checksumFailures,
 		c.d.quarantineItems, c.d.quarantineBytes, c.d.quarantineEvicted,
 		c.d.fileBytes, c.d.usedBytes, c.d.freeBytes, c.d.limitBytes, c.d.volumeFreeBytes,
 	} {
@@ -129,6 +136,8 @@ func (c *outboxCollector) Collect(ch chan<- prometheus.Metric) {
 	counter(c.d.duplicates, f.Duplicates)
 	counter(c.d.discarded, f.Discarded)
 	counter(c.d.purged, f.Purged)
+	counter(c.d.setAside, f.SetAside)
+	counter(c.d.checksumFailures, f.Damaged)
 	gauge(c.d.quarantineItems, float64(f.Quarantined))
 	gauge(c.d.quarantineBytes, float64(f.QuarantinedBytes))
 	counter(c.d.quarantineEvicted, f.QuarantineEvicted)

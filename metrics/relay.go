@@ -80,6 +80,9 @@ func (r *Relay) Settled(outcome, reason string, sinceAppend time.Duration, attem
 	}
 }
 
+// Parked counts an entry that the store itself set aside, before any delivery, and why.
+func (r *Relay) Parked(reason string) { r.deadLetters.WithLabelValues(within(reasons, reason)).Inc() }
+
 // Paused notes that delivery rests for a reason, and until when. A zero until: the rest for this reason has ended.
 func (r *Relay) Paused(reason string, until time.Time) {
 	paused := !until.IsZero()

@@ -50,6 +50,7 @@ var (
 	syncKinds     = closed("first_visible", "complete")
 
 	codeClasses = closed("2xx", "3xx", "4xx", "429", "5xx", "error")
+	quotas      = closed("interval", "daily")
 
 	outboxStates = closed("pending", "in_flight", "delivered", "parked")
 )

@@ -197,13 +197,13 @@ func (r *Relay) settleAll(ctx context.Context, settlements <-chan []settled, sto
 				break more
 			}
 		}
-		if broken != nil {
-			continue
+		if broken == nil {
+			if err := r.settle(ctx, list); err != nil {
+				broken = fmt.Errorf("settle deliveries: %w", err)
+				stop(broken)
+			}
 		}
-		if err := r.settle(ctx, list); err != nil {
-			broken = fmt.Errorf("settle deliveries: %w", err)
-			stop(broken)
-		}
+		r.flying.Add(-len(list))
 	}
 	return broken
 }

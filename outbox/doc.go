@@ -24,6 +24,7 @@
 // least once: a process that dies between a delivery and its settle delivers again, and the entry says so (Interrupted),
 // so that the deliverer can look before it repeats. Claims live in memory: after a restart nothing waits for a lease to
 // run out. The start of a delivery is counted before it begins, so an entry that kills the process is parked in the end.
+// From its third start on the Relay delivers it alone, so that none is parked for having been in flight beside it.
 //
 // # Traps
 //

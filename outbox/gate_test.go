@@ -184,7 +184,9 @@ func TestRelaySuccessOnItsWayDoesNotEndARest(t *testing.T) {
 			return outbox.Outcome{Kind: outbox.Done}, outbox.Pause{}
 		}
 		b := start(t, g, nil)
-		b.append(keys(20)...)
+		b.append(keys(20)[:1]...)
+		synctest.Wait() // it is on its way
+		b.append(keys(20)[1:]...)
 		after(20 * time.Second)
 		require.Equal(t, outbox.Delivered, b.get("call-000").State)
 		b.append("new")

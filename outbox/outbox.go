@@ -198,7 +198,7 @@ type Inspector interface {
 }
 
 // Stats are figures about a store. Counters count since the store was made, so that they add up across restarts:
-// Entries = the sum of States + Discarded + Purged.
+// Entries = the sum of States + Discarded + Purged + SetAside.
 type Stats struct {
 	// States is how many entries are in each state.
 	States map[State]int64
@@ -208,6 +208,9 @@ type Stats struct {
 	Entries, Messages, Duplicates uint64
 	// Discarded and Purged count entries that were removed.
 	Discarded, Purged uint64
+	// Damaged counts records that did not match their checksum when they were read; SetAside counts the entries among
+	// them, which are in no state any more and stay in the file for Check to name.
+	Damaged, SetAside uint64
 	// OldestSince is the Since of the oldest entry of a state; a state without entries is missing.
 	OldestSince map[State]time.Time
 	// OldestDue is the earliest due time of a pending entry that is not in flight, zero without one.

@@ -51,6 +51,8 @@ type Relay struct {
 	o    RelayOptions
 	gate *gate
 	busy atomic.Int64
+	// flying counts the entries that were claimed and are not settled yet. The claimer alone adds and waits.
+	flying sync.WaitGroup
 	// restsFor is the reason that was logged last; the gate calls one at a time.
 	restsFor string
 }
@@ -203,7 +205,11 @@ func (r *Relay) claimAll(ctx context.Context, batches chan<- batch, settlements 
 			}
 		}
 		if len(entries) > 0 {
+			entries, alone := r.isolate(entries, settlements)
 			r.handOut(ctx, entries, allowed == passProbe, batches, settlements)
+			if alone {
+				r.flying.Wait()
+			}
 			continue
 		}
 		r.sleep(ctx, wait, changed, moved)

@@ -14,6 +14,7 @@ func (d *daemon) figures() metrics.OutboxFigures {
 	f := metrics.OutboxFigures{
 		States: map[string]int64{}, ParkedBy: stats.ParkedBy, Entries: stats.Entries, Messages: stats.Messages,
 		Duplicates: stats.Duplicates, Discarded: stats.Discarded, Purged: stats.Purged,
+		Damaged: stats.Damaged, SetAside: stats.SetAside,
 		OldestTimestamp: map[string]time.Time{}, OldestDue: stats.OldestDue, Quarantined: stats.Rejected,
 		QuarantinedBytes: stats.RejectedBytes, QuarantineEvicted: stats.Evicted, FileBytes: stats.FileBytes,
 		UsedBytes: stats.UsedBytes, FreeBytes: stats.FileBytes - stats.UsedBytes, LimitBytes: stats.LimitBytes,

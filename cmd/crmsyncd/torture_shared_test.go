@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -201,9 +200,7 @@ func quantile(times []time.Duration, share float64) string {
 	if len(times) == 0 {
 		return "no"
 	}
-	sorted := slices.Sorted(slices.Values(times))
-	at := sorted[min(int(share*float64(len(sorted))), len(sorted)-1)]
-	return fmt.Sprintf("%.1f", float64(at.Microseconds())/1000)
+	return fmt.Sprintf("%.1f", milliseconds(times, share))
 }
 
 // dial opens a connection for webhooks. It is closed, without a trace in the kernel, when the test ends.
@@ -226,12 +223,13 @@ func hangUp(conn net.Conn) {
 	_ = conn.Close()
 }
 
-// startUnder starts the daemon like start, through a program that sets it up.
-func (p *process) startUnder(program string, args ...string) {
+// startUnder starts the daemon, through a program that sets it up if one is named, and does not wait until it is ready.
+func (p *process) startUnder(program ...string) {
 	p.t.Helper()
 	path, err := binary()
 	require.NoError(p.t, err)
-	p.cmd = exec.CommandContext(context.Background(), program, append(args, path, "serve", "--config", p.config)...)
+	command := append(program, path, "serve", "--config", p.config)
+	p.cmd = exec.CommandContext(context.Background(), command[0], command[1:]...)
 	p.cmd.Env = p.environ
 	p.cmd.Stderr, p.cmd.Stdout = p.log, p.log
 	require.NoError(p.t, p.cmd.Start())

@@ -53,9 +53,12 @@ func (s *Store) nextDue(ctx context.Context) (next time.Time, err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		c := tx.Bucket(dueBucket).Cursor()
+		next = fromStored(s.tail.due())
 		for key, _ := c.First(); key != nil; key, _ = c.Next() {
 			if _, taken := s.claims[idAtEnd(key)]; !taken {
-				next = fromStored(timeAt(key, 0))
+				if due := fromStored(timeAt(key, 0)); next.IsZero() || due.Before(next) {
+					next = due
+				}
 				return nil
 			}
 		}
@@ -67,8 +70,15 @@ func (s *Store) nextDue(ctx context.Context) (next time.Time, err error) {
 // maxSweeps bounds how often one claim looks again because what it found had to be parked.
 const maxSweeps = 16
 
+// foldPerClaim is how many messages are folded for each entry that a claim wants: more than entries come with, so that
+// the tail of the journal gets shorter, and few enough for a disk that is nearly full.
+const foldPerClaim = 8
+
 // claimDue puts up to limit due entries in flight. Those that cannot be delivered are parked on the way.
 func (t *transaction) claimDue(now int64, limit int) ([]outbox.Entry, error) {
+	if err := t.fold(min(foldPerClaim*limit, max(foldSlice, limit))); err != nil {
+		return nil, err
+	}
 	var entries []outbox.Entry
 	for range maxSweeps {
 		missing := limit - len(entries)
@@ -108,14 +118,22 @@ func (t *transaction) claimOne(now int64, key []byte) (*outbox.Entry, error) {
 	if err != nil {
 		return nil, t.setAside(key, err)
 	}
+	if waiting := t.waiting(was.key); len(waiting) > 0 {
+		if err := t.foldAll(waiting); err != nil {
+			return nil, err
+		}
+		if was, err = t.header(id); err != nil {
+			return nil, err
+		}
+	}
 	is := *was
 	messages, err := readMessages(t.Tx, id)
 	switch {
 	case err != nil:
-		return nil, t.put(id, was, is.park(now, outbox.ReasonDamaged, err.Error()))
+		return nil, t.park(id, was, now, outbox.ReasonDamaged, err.Error())
 	case was.starts >= uint64(t.store.options.MaxStarts):
-		return nil, t.put(id, was, is.park(now, outbox.ReasonCrashed, fmt.Sprintf(
-			"its delivery began %d times and the process died each time; replay it when the cause is mended", was.starts)))
+		return nil, t.park(id, was, now, outbox.ReasonCrashed, fmt.Sprintf(
+			"its delivery began %d times and the process died each time; replay it when the cause is mended", was.starts))
 	}
 	is.starts++
 	is.freshDue, is.freshSince = 0, 0
@@ -128,19 +146,27 @@ func (t *transaction) claimOne(now int64, key []byte) (*outbox.Entry, error) {
 	return &e, nil
 }
 
-// park sets the entry aside and returns it.
-func (h *header) park(now int64, reason, errorText string) *header {
-	h.state, h.since = outbox.Parked, now
-	h.reason, h.errorText = reason, errorText
-	h.freshDue, h.freshSince = 0, 0
-	return h
+// park sets an entry aside that no delivery can be begun for.
+func (t *transaction) park(id entryID, was *header, now int64, reason, errorText string) error {
+	is := *was
+	is.state, is.since = outbox.Parked, now
+	is.reason, is.errorText = reason, errorText
+	is.freshDue, is.freshSince = 0, 0
+	t.parked = append(t.parked, reason)
+	if reason == outbox.ReasonDamaged {
+		t.figures.damaged++
+	}
+	return t.put(id, was, &is)
 }
 
 // setAside takes an entry that cannot be read out of the due index, so that it is never tried again and holds nobody
-// up. Its bytes stay where they are, for Check to name and a human to look at.
+// up. Its bytes stay where they are, for Check to name and a human to look at; it is counted apart from the others.
 func (t *transaction) setAside(key []byte, fault error) error {
 	t.changed = true
 	t.figures.damaged++
+	t.figures.setAside++
+	t.figures.pending--
+	t.parked = append(t.parked, outbox.ReasonDamaged)
 	t.store.options.Logger.Error("an entry of the outbox is damaged and was set aside", slog.Any("err", fault))
 	return t.Bucket(dueBucket).Delete(key)
 }
@@ -150,7 +176,7 @@ func readMessages(tx *bbolt.Tx, id entryID) ([]outbox.StoredMessage, error) {
 	var messages []outbox.StoredMessage
 	c := tx.Bucket(messagesBucket).Cursor()
 	for key, record := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, record = c.Next() {
-		m, err := decodeMessage(key, record)
+		m, err := readMessage(tx, key, record)
 		if err != nil {
 			return nil, err
 		}

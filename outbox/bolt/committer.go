@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"maps"
 	"runtime"
 	"runtime/debug"
-	"strings"
-	"syscall"
+	"slices"
 	"time"
 
 	"github.com/crmsyncd/crmsyncd/outbox"
@@ -99,11 +97,12 @@ func (s *Store) commitLoop() {
 			case op := <-s.operations:
 				group = append(group, op)
 			default:
-				s.saveFigures()
+				s.finish()
 				return
 			}
 		}
 		s.commit(s.gather(group))
+		s.keepReserve(time.Now())
 	}
 }
 
@@ -136,9 +135,15 @@ func (s *Store) commit(group []*operation) {
 	if err != nil {
 		err = s.judge(err)
 	}
-	if errors.Is(err, outbox.ErrFull) && len(group) > 1 {
-		s.commitApart(group, err)
-		return
+	if errors.Is(err, outbox.ErrFull) {
+		if len(group) > 1 {
+			s.commitApart(group, err)
+			return
+		}
+		if group[0].waits && s.giveUpReserve() {
+			s.commit(group)
+			return
+		}
 	}
 	for i, op := range group {
 		if err != nil && outcomes[i] == nil {
@@ -175,7 +180,7 @@ func (s *Store) runGroup(group []*operation, outcomes []error) (err error) {
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	t := &transaction{Tx: tx, store: s, figures: s.figures.clone()}
+	t := s.transact(tx)
 	defer func() {
 		if fault := recover(); fault != nil {
 			err = fmt.Errorf("%w: %v", outbox.ErrCorrupt, fault)
@@ -194,26 +199,57 @@ func (s *Store) runGroup(group []*operation, outcomes []error) (err error) {
 			return err
 		}
 	}
-	if !t.changed {
+	if err := t.foldExcess(); err != nil {
+		return err
+	}
+	if !t.changed && len(t.added) == 0 {
 		s.mu.Lock()
 		s.uncommitted = s.uncommitted || t.figures.duplicates != s.figures.duplicates
 		s.figures = t.figures
 		s.mu.Unlock()
 		return tx.Rollback()
 	}
-	t.figures.at = s.options.Now().UnixNano()
-	if err := t.figures.save(tx); err != nil {
-		return fmt.Errorf("save figures: %w", err)
+	if t.changed || len(t.folded) > 0 {
+		if err := t.saveFigures(); err != nil {
+			return fmt.Errorf("save figures: %w", err)
+		}
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
 	s.publish(t)
+	for _, reason := range t.parked {
+		s.options.Parked(reason)
+	}
 	s.options.Committed(time.Since(began), len(group))
 	return nil
 }
 
-// saveFigures saves what was counted since the last commit, at an orderly end: a kill loses the count of a few repeats.
+// saveFigures saves the figures, and how far the journal is folded, with what they count.
+func (t *transaction) saveFigures() error {
+	t.figures.at = t.store.options.Now().UnixNano()
+	t.figures.folded = t.Bucket(journalBucket).Sequence()
+	if oldest := t.unfolded(1); len(oldest) > 0 {
+		t.figures.folded = oldest[0].seq - 1
+	}
+	t.saved = true
+	return t.figures.save(t.Tx)
+}
+
+// finish folds what is left and saves the figures, at an orderly end: a kill leaves the first to the next start and loses
+// the count of a few repeats.
+func (s *Store) finish() {
+	for s.tail.live > 0 {
+		op := &operation{done: make(chan error, 1), apply: func(t *transaction) error { return t.fold(foldSlice) }}
+		s.commit([]*operation{op})
+		if <-op.done != nil {
+			return // it is in the journal
+		}
+	}
+	s.saveFigures()
+}
+
+// saveFigures saves what was counted since the last commit.
 func (s *Store) saveFigures() {
 	select {
 	case <-s.failed:
@@ -237,38 +273,18 @@ func (s *Store) publish(t *transaction) {
 		delete(s.claims, id)
 	}
 	maps.Copy(s.claims, t.claimed)
-	s.figures, s.used, s.uncommitted = t.figures, used, false
-	close(s.changed)
-	s.changed = make(chan struct{})
-}
-
-// judge tells a full disk, after which the store goes on, from a failure after which nobody knows what the disk holds.
-func (s *Store) judge(err error) error {
-	if outOfSpace(err) {
-		return fmt.Errorf("%w: %w", outbox.ErrFull, err)
-	}
-	select {
-	case <-s.failed:
-		return s.failure
-	default:
-	}
-	s.failure = fmt.Errorf("%w: %s: %w", outbox.ErrFailed, s.options.Path, err)
-	s.options.Logger.Error("the outbox cannot write: it takes no more events, restart after checking the disk",
-		slog.Any("err", err))
-	close(s.failed)
-	return s.failure
-}
-
-// outOfSpace reports whether there was no room for a write or for a larger file, which leaves what was committed as it
-// is. A failed sync is never that, whatever its number: nobody knows what the disk has kept. bbolt returns the error of a
-// write as it came, a bare number from a sync, and of an error from growing the file only the text.
-func outOfSpace(err error) bool {
-	write, ok := errors.AsType[*fs.PathError](err)
-	growth := strings.Contains(err.Error(), "file resize error")
-	for _, full := range []syscall.Errno{syscall.ENOSPC, syscall.EDQUOT, syscall.EFBIG} {
-		if (ok && errors.Is(write, full)) || (growth && strings.Contains(err.Error(), full.Error())) {
-			return true
+	for m := range t.folded {
+		if !slices.Contains(t.addedBy[m.key], m) {
+			s.tail.remove(m)
 		}
 	}
-	return false
+	for _, m := range t.added {
+		if !t.folded[m] {
+			s.tail.add(m)
+		}
+	}
+	s.uncommitted = !t.saved && (s.uncommitted || t.figures.duplicates != s.figures.duplicates)
+	s.figures, s.used = t.figures, used
+	close(s.changed)
+	s.changed = make(chan struct{})
 }

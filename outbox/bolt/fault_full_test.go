@@ -133,7 +133,8 @@ func TestFullDisk(t *testing.T) {
 		run   func(t *testing.T, dir string) *process
 		after func(t *testing.T, p *process, path string)
 	}{
-		{"file system of 2 MiB", fillFileSystem, nil},
+		{"file system of 2 MiB, too small for a reserve", fillSmallFileSystem, nil},
+		{"file system of 12 MiB", fillFileSystem, nil},
 		{"limit on the size of a file", fillFile, holdAfterwards},
 		{"limit of the store", fillStore, holdAfterwards},
 	}
@@ -164,16 +165,31 @@ func holdAfterwards(t *testing.T, p *process, path string) {
 	}
 }
 
-// fillFileSystem fills a small file system of its own, which is gone with the victim.
+// fillSmallFileSystem fills a file system in which there is no room for the reserve.
+func fillSmallFileSystem(t *testing.T, dir string) *process {
+	t.Helper()
+	return fillTemporary(t, dir, 2, 1)
+}
+
+// fillFileSystem fills one that has room for it; the reserve is needed to deliver.
 func fillFileSystem(t *testing.T, dir string) *process {
+	t.Helper()
+	return fillTemporary(t, dir, 12, 9)
+}
+
+// fillTemporary fills a file system of its own, which is gone with the victim. Its size and that of what fills most of
+// it, after the store was opened, are in MiB.
+func fillTemporary(t *testing.T, dir string, size, ballast int) *process {
 	t.Helper()
 	namespaces := "-Urm"
 	if os.Getuid() == 0 {
 		namespaces = "-m"
 	}
-	mount := fmt.Sprintf("mount -t tmpfs -o size=2m none %s && ", dir)
+	mount := fmt.Sprintf("mount -t tmpfs -o size=%dm none %s && ", size, dir)
 	unshare := need(t, "unshare", namespaces, "sh", "-c", mount+"true")
-	o := order{Mode: "full", Path: filepath.Join(dir, "outbox.db"), Kind: "ballast", Ballast: 1 << 20, Group: 1}
+	o := order{
+		Mode: "full", Path: filepath.Join(dir, "outbox.db"), Kind: "ballast", Ballast: int64(ballast) << 20, Group: 1,
+	}
 	return start(t, o, unshare, namespaces, "sh", "-c", mount+`"$0"`)
 }
 

@@ -35,7 +35,9 @@ func TestFailedSync(t *testing.T) {
 				break
 			}
 			require.Equal(t, exitFailed, code, "%q %s", p.said("e"), p.errors.String())
-			require.NotEmpty(t, p.said("e"))
+			if len(b.acked) < 40 { // else it was the last commit, of Close, which folds what was acknowledged
+				require.NotEmpty(t, p.said("e"))
+			}
 			for _, text := range p.said("e") {
 				require.Contains(t, text, outbox.ErrFailed.Error())
 			}

@@ -16,7 +16,7 @@ import (
 
 // traced are the system calls that change files or promise something, with all of their data.
 var traced = []string{
-	"-f", "-qq", "--seccomp-bpf", "-y", "-xx", "-s", "1000000",
+	"-f", "-qq", "--seccomp-bpf", "-y", "-xx", "-s", "2000000",
 	"-e", "trace=openat,mkdirat,pwrite64,write,ftruncate,fdatasync,fsync,linkat,renameat,unlinkat",
 }
 

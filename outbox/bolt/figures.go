@@ -25,11 +25,13 @@ const (
 
 // figures are the counters of the store. They change and are saved with what they count, so they add up after a crash.
 type figures struct {
-	// at is when they were saved.
+	// at is when they were saved, folded the number in the journal up to which everything was folded then.
 	at                            int64
+	folded                        uint64
 	pending, delivered, parked    int64
 	entries, messages, duplicates uint64
-	discarded, purged, damaged    uint64
+	discarded, purged             uint64
+	damaged, setAside             uint64
 	rejected, rejectedBytes       int64
 	evicted                       uint64
 	parkedBy                      map[string]int64
@@ -38,9 +40,11 @@ type figures struct {
 // storedFigures is how figures stand in the file: JSON, so that a new counter needs no new format.
 type storedFigures struct {
 	At                            int64
+	Folded                        uint64
 	Pending, Delivered, Parked    int64
 	Entries, Messages, Duplicates uint64
-	Discarded, Purged, Damaged    uint64
+	Discarded, Purged             uint64
+	Damaged, SetAside             uint64
 	Rejected, RejectedBytes       int64
 	Evicted                       uint64
 	ParkedBy                      map[string]int64
@@ -69,7 +73,8 @@ func loadFigures(tx *bbolt.Tx) (figures, error) {
 	f := figures{
 		at: stored.At, pending: stored.Pending, delivered: stored.Delivered, parked: stored.Parked, entries: stored.Entries,
 		messages: stored.Messages, duplicates: stored.Duplicates, discarded: stored.Discarded, purged: stored.Purged,
-		damaged: stored.Damaged, rejected: stored.Rejected, rejectedBytes: stored.RejectedBytes, evicted: stored.Evicted,
+		damaged:  stored.Damaged,
+		setAside: stored.SetAside, folded: stored.Folded, rejected: stored.Rejected, rejectedBytes: stored.RejectedBytes, evicted: stored.Evicted,
 		parkedBy: stored.ParkedBy,
 	}
 	if f.parkedBy == nil {
@@ -82,8 +87,8 @@ func loadFigures(tx *bbolt.Tx) (figures, error) {
 func (f figures) save(tx *bbolt.Tx) error {
 	payload, err := json.Marshal(storedFigures{
 		At: f.at, Pending: f.pending, Delivered: f.delivered, Parked: f.parked, Entries: f.entries, Messages: f.messages,
-		Duplicates: f.duplicates, Discarded: f.discarded, Purged: f.purged, Damaged: f.damaged, Rejected: f.rejected,
-		RejectedBytes: f.rejectedBytes, Evicted: f.evicted, ParkedBy: f.parkedBy,
+		Duplicates: f.duplicates, Discarded: f.discarded, Purged: f.purged, Damaged: f.damaged, SetAside: f.setAside,
+		Folded: f.folded, Rejected: f.rejected, RejectedBytes: f.rejectedBytes, Evicted: f.evicted, ParkedBy: f.parkedBy,
 	})
 	if err != nil {
 		return err
@@ -122,6 +127,7 @@ func (f *figures) count(h *header, by int64) {
 func (s *Store) Stats() outbox.Stats {
 	s.mu.Lock()
 	f := s.figures.clone()
+	s.tail.count(&f)
 	flying, used := int64(len(s.claims)), s.used
 	oldest := map[outbox.State]time.Time{}
 	for _, c := range s.claims {
@@ -136,7 +142,7 @@ func (s *Store) Stats() outbox.Stats {
 			outbox.Parked: f.parked,
 		},
 		ParkedBy: f.parkedBy, Entries: f.entries, Messages: f.messages, Duplicates: f.duplicates,
-		Discarded: f.discarded, Purged: f.purged, OldestSince: oldest, Rejected: f.rejected,
+		Discarded: f.discarded, Purged: f.purged, Damaged: f.damaged, SetAside: f.setAside, OldestSince: oldest, Rejected: f.rejected,
 		RejectedBytes: f.rejectedBytes, Evicted: f.evicted, UsedBytes: used, LimitBytes: s.options.Limit,
 	}
 	// A store that is being closed has no more to say than its counters.
@@ -161,6 +167,10 @@ func (s *Store) oldest(tx *bbolt.Tx, stats *outbox.Stats) {
 			if _, taken := s.claims[idAtEnd(key)]; taken {
 				continue
 			}
+			h, err := readHeader(tx, idAtEnd(key))
+			if err != nil || state != outbox.Pending && len(s.tail.byKey[h.key]) > 0 {
+				continue // it is set aside, or will be; or pending once its messages are folded
+			}
 			stats.OldestSince[state] = fromStored(timeAt(key, 1))
 			break
 		}
@@ -170,6 +180,20 @@ func (s *Store) oldest(tx *bbolt.Tx, stats *outbox.Stats) {
 		if _, taken := s.claims[idAtEnd(key)]; !taken {
 			stats.OldestDue = fromStored(timeAt(key, 0))
 			break
+		}
+	}
+	s.oldestInTail(stats)
+}
+
+// oldestInTail takes account of what is not folded yet.
+func (s *Store) oldestInTail(stats *outbox.Stats) {
+	earlier := func(at time.Time, than time.Time) bool { return than.IsZero() || at.Before(than) }
+	for m := range s.tail.all {
+		if m.opens && m.from != outbox.Pending && earlier(fromStored(m.at), stats.OldestSince[outbox.Pending]) {
+			stats.OldestSince[outbox.Pending] = fromStored(m.at)
+		}
+		if due := fromStored(m.due); earlier(due, stats.OldestDue) {
+			stats.OldestDue = due
 		}
 	}
 }

@@ -89,6 +89,9 @@ func readKeys(cursor func() *bbolt.Cursor, allowed func(key, value []byte) bool)
 // checkSequence returns an error when a bucket would give out an id again that is in use: two keys would share it.
 func checkSequence(tx *bbolt.Tx, name []byte) error {
 	b := tx.Bucket(name)
+	if b == nil { // a file of format 1
+		return nil
+	}
 	last, _ := b.Cursor().Last()
 	if len(last) == idSize && binary.BigEndian.Uint64(last) > b.Sequence() {
 		return fmt.Errorf("%w: bucket %q has the id %x, its counter stands at %x", outbox.ErrCorrupt, name, last,

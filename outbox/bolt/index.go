@@ -10,6 +10,8 @@ import (
 // The buckets of the file.
 var (
 	metaBucket     = []byte("meta")
+	journalBucket  = []byte("journal")
+	reserveBucket  = []byte("reserve")
 	keysBucket     = []byte("keys")
 	entriesBucket  = []byte("entries")
 	messagesBucket = []byte("messages")
@@ -20,10 +22,13 @@ var (
 	digestsBucket  = []byte("digests")
 
 	allBuckets = [][]byte{
-		metaBucket, keysBucket, entriesBucket, messagesBucket, dueBucket, statesBucket, termsBucket, rejectedBucket,
+		metaBucket, journalBucket, reserveBucket, keysBucket, entriesBucket, messagesBucket, dueBucket, statesBucket, termsBucket, rejectedBucket,
 		digestsBucket,
 	}
 )
+
+// sinceFormat2 are the buckets that a file of format 1 lacks.
+var sinceFormat2 = [][]byte{journalBucket, reserveBucket}
 
 const (
 	idSize     = 8

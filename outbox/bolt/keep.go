@@ -95,7 +95,7 @@ func Verify(ctx context.Context, path string, report func(fault string)) (err er
 
 // check verifies the records that a transaction sees.
 func check(ctx context.Context, tx *bbolt.Tx, report func(fault string)) error {
-	if err := ours(tx); err != nil {
+	if _, err := ours(tx); err != nil {
 		return err
 	}
 	c := checker{tx: tx, report: report, counted: figures{parkedBy: map[string]int64{}}}
@@ -104,6 +104,7 @@ func check(ctx context.Context, tx *bbolt.Tx, report func(fault string)) error {
 	c.index(statesBucket, func(h *header, id entryID) []byte { return stateKey(h.state, h.since, id) })
 	c.index(messagesBucket, nil)
 	c.index(termsBucket, nil)
+	c.journal()
 	c.rejected()
 	return ctx.Err()
 }
@@ -150,6 +151,30 @@ func (c *checker) entries() {
 		c.report(fmt.Sprintf("the figures say %d pending, %d delivered, %d parked; there are %d, %d, %d", saved.pending,
 			saved.delivered, saved.parked, c.counted.pending, c.counted.delivered, c.counted.parked))
 	}
+}
+
+// journal verifies every record of the journal, and that those that were folded belong to an entry.
+func (c *checker) journal() {
+	journal := c.tx.Bucket(journalBucket)
+	saved, err := loadFigures(c.tx)
+	if journal == nil || err != nil {
+		return // a file of format 1; or reported by entries
+	}
+	_ = journal.ForEach(func(key, record []byte) error {
+		m, _, err := decodeJournal(key, record)
+		if err != nil {
+			c.report(err.Error())
+			return nil
+		}
+		if m.seq > saved.folded {
+			return nil
+		}
+		id, h, err := findEntry(c.tx, m.key)
+		if err != nil || h == nil || c.tx.Bucket(messagesBucket).Get(messageKey(id, m.digest)) == nil {
+			c.report(fmt.Sprintf("journal %x: its message is missing from entry %s", key, m.key))
+		}
+		return nil
+	})
 }
 
 // expect reports a key that should be in an index but is not, or leads elsewhere.

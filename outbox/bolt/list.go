@@ -21,6 +21,9 @@ const (
 
 // Get returns an entry, see outbox.Inspector.
 func (s *Store) Get(ctx context.Context, key string) (e outbox.Entry, err error) {
+	if err := s.foldWaiting(ctx, key); err != nil {
+		return e, err
+	}
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
 		stored := tx.Bucket(keysBucket).Get([]byte(key))
 		if stored == nil {
@@ -60,6 +63,7 @@ func (s *Store) List(ctx context.Context, f outbox.Filter) (page outbox.Page, er
 	if err != nil || (f.After != "" && len(after) != cursorSize) {
 		return page, fmt.Errorf("%w: %q is not a cursor of a page", outbox.ErrInvalid, f.After)
 	}
+	s.foldTail(ctx)
 	err = s.view(ctx, func(tx *bbolt.Tx) error {
 		w := walk{store: s, tx: tx, filter: f, limit: min(limit, maxPage), page: &page}
 		if f.Term != "" {

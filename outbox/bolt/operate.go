@@ -18,17 +18,20 @@ func (s *Store) Replay(ctx context.Context, key string) error {
 			return err
 		}
 		is := *was
-		if is.waiting == 0 || is.state != outbox.Pending {
+		if is.waiting == 0 {
 			is.waiting = now
 		}
 		is.revive(now)
+		if was.state != outbox.Pending {
+			is.since = now // it waits for the operator's sake; a message that comes later tells the age of the oldest
+		}
 		return t.put(id, was, &is)
 	})
 }
 
 // idle returns an entry that is there and not in flight.
 func (t *transaction) idle(key string) (entryID, *header, error) {
-	id, h, err := t.find(key)
+	id, h, err := t.entry(key)
 	if err != nil {
 		return id, nil, err
 	}
@@ -58,20 +61,11 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 	purged := 0
 	err := s.submit(ctx, true, func(t *transaction) error {
 		purged = 0
-		var old []entryID
-		c := t.Bucket(statesBucket).Cursor()
-		key, _ := c.Seek([]byte{byte(outbox.Delivered)})
-		for ; len(key) > 0 && key[0] == byte(outbox.Delivered) && len(old) < limit; key, _ = c.Next() {
-			if timeAt(key, 1) >= before.UnixNano() {
-				break
-			}
-			old = append(old, idAtEnd(key))
+		old, err := t.deliveredBefore(before.UnixNano(), limit)
+		if err != nil {
+			return err
 		}
-		for _, id := range old {
-			h, err := t.header(id)
-			if err != nil {
-				return err
-			}
+		for id, h := range old {
 			if err := t.remove(id, h); err != nil {
 				return err
 			}
@@ -83,12 +77,38 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 	return purged, err
 }
 
+// deliveredBefore returns up to limit entries that were delivered before a time. One for which a message waits to be
+// folded is about to be pending again.
+func (t *transaction) deliveredBefore(before int64, limit int) (map[entryID]*header, error) {
+	old := map[entryID]*header{}
+	c := t.Bucket(statesBucket).Cursor()
+	key, _ := c.Seek([]byte{byte(outbox.Delivered)})
+	for ; len(key) > 0 && key[0] == byte(outbox.Delivered) && len(old) < limit; key, _ = c.Next() {
+		if timeAt(key, 1) >= before {
+			break
+		}
+		h, err := t.header(idAtEnd(key))
+		if err != nil {
+			return nil, err
+		}
+		if len(t.waiting(h.key)) == 0 {
+			old[idAtEnd(key)] = h
+		}
+	}
+	return old, nil
+}
+
 // remove takes an entry and all that belongs to it out of the file.
 func (t *transaction) remove(id entryID, h *header) error {
 	t.changed = true
 	messages := t.Bucket(messagesBucket)
 	c := messages.Cursor()
-	for key, _ := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, _ = c.Seek(id[:]) {
+	for key, record := c.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, record = c.Seek(id[:]) {
+		if link := linked(record); link != nil {
+			if err := t.Bucket(journalBucket).Delete(bytes.Clone(link)); err != nil {
+				return err
+			}
+		}
 		if err := messages.Delete(key); err != nil {
 			return err
 		}

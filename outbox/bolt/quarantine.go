@@ -167,7 +167,7 @@ func (c *checker) rejected() {
 		c.report(fmt.Sprintf("the figures say %d refused bodies of %d bytes; there are %d of %d", f.rejected, f.rejectedBytes,
 			count, size))
 	}
-	for _, name := range [][]byte{entriesBucket, rejectedBucket} {
+	for _, name := range [][]byte{entriesBucket, rejectedBucket, journalBucket} {
 		if err := checkSequence(c.tx, name); err != nil {
 			c.report(err.Error())
 		}

@@ -1,17 +1,26 @@
 package bolt
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"slices"
 	"time"
 
+	"go.etcd.io/bbolt"
+
 	"github.com/crmsyncd/crmsyncd/outbox"
 )
 
-// formatVersion is the version of all records in the file.
-const formatVersion = 1
+// formatVersion is the version of the file. Version 1 had no journal: bodies stood in the messages.
+const formatVersion = 2
+
+// The versions of records: a message of version 2 is a link to the journal.
+const (
+	recordVersion = 1
+	linkVersion   = 2
+)
 
 // sealSize is what seal puts before a payload: a checksum and the version.
 const sealSize = 5
@@ -21,19 +30,27 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // seal completes a record whose first sealSize bytes are reserved. The checksum covers the key as well: a record that
 // turns up under another key is as damaged as one with a flipped bit.
 func seal(key, record []byte) []byte {
-	record[4] = formatVersion
+	return sealAs(recordVersion, key, record)
+}
+
+// sealAs is seal for a record of another version.
+func sealAs(version byte, key, record []byte) []byte {
+	record[4] = version
 	binary.BigEndian.PutUint32(record, checksum(key, record[4:]))
 	return record
 }
 
 // unseal returns the payload of a record, or ErrCorrupt. The payload is only valid as long as the record is.
-func unseal(key, record []byte) ([]byte, error) {
+func unseal(key, record []byte) ([]byte, error) { return unsealAs(recordVersion, key, record) }
+
+// unsealAs is unseal for a record of another version.
+func unsealAs(version byte, key, record []byte) ([]byte, error) {
 	switch {
 	case len(record) < sealSize:
 		return nil, fmt.Errorf("%w: %d bytes is too short for a record", outbox.ErrCorrupt, len(record))
 	case binary.BigEndian.Uint32(record) != checksum(key, record[4:]):
 		return nil, fmt.Errorf("%w: checksum does not match", outbox.ErrCorrupt)
-	case record[4] != formatVersion:
+	case record[4] != version:
 		return nil, fmt.Errorf("%w: record version %d", outbox.ErrCorrupt, record[4])
 	}
 	return record[sealSize:], nil
@@ -173,26 +190,35 @@ func (d *decoder) text() string {
 	return s
 }
 
-// messageHead is what stands before the body in a message record: its number and its arrival.
+// messageHead is what a message record begins with: its number and its arrival. The number of its record in the journal
+// follows or, in a file that was once of format 1, the body.
 const messageHead = 16
 
-// newMessageRecord returns a record for body with room for its head, to be completed by sealMessage.
-func newMessageRecord(body []byte) []byte {
-	record := make([]byte, sealSize+messageHead+len(body))
-	copy(record[sealSize+messageHead:], body)
-	return record
+// sealLink returns the record of a message that stands in the journal.
+func sealLink(key []byte, seq uint64, at int64, journal uint64) []byte {
+	record := make([]byte, sealSize, sealSize+messageHead+idSize)
+	record = binary.BigEndian.AppendUint64(record, seq)
+	record = binary.BigEndian.AppendUint64(record, uint64(at))
+	record = binary.BigEndian.AppendUint64(record, journal)
+	return sealAs(linkVersion, key, record)
 }
 
-// sealMessage completes a message record.
-func sealMessage(key, record []byte, seq uint64, at int64) []byte {
-	binary.BigEndian.PutUint64(record[sealSize:], seq)
-	binary.BigEndian.PutUint64(record[sealSize+8:], uint64(at))
-	return seal(key, record)
+// linked returns the key in the journal of a message record, nil when the body stands in the record itself.
+func linked(record []byte) []byte {
+	if len(record) == sealSize+messageHead+idSize && record[4] == linkVersion {
+		return record[sealSize+messageHead:]
+	}
+	return nil
 }
 
-// decodeMessage reads a sealed message record; the result shares nothing with it.
-func decodeMessage(key, record []byte) (outbox.StoredMessage, error) {
-	payload, err := unseal(key, record)
+// readMessage reads a sealed message record and what it leads to; the result shares nothing with them.
+func readMessage(tx *bbolt.Tx, key, record []byte) (outbox.StoredMessage, error) {
+	version := byte(recordVersion)
+	link := linked(record)
+	if link != nil {
+		version = linkVersion
+	}
+	payload, err := unsealAs(version, key, record)
 	// The length of the key tells a message from an entry, whose record is as sound under its own key.
 	if err == nil && (len(payload) < messageHead || len(key) != idSize+digestSize) {
 		err = fmt.Errorf("%w: malformed record", outbox.ErrCorrupt)
@@ -200,10 +226,21 @@ func decodeMessage(key, record []byte) (outbox.StoredMessage, error) {
 	if err != nil {
 		return outbox.StoredMessage{}, fmt.Errorf("message %x: %w", key, err)
 	}
+	body := payload[messageHead:]
+	if link != nil {
+		m, found, err := decodeJournal(link, tx.Bucket(journalBucket).Get(link))
+		if err == nil && !bytes.Equal(m.digest[:], key[idSize:]) {
+			err = fmt.Errorf("%w: journal %x holds another message", outbox.ErrCorrupt, link)
+		}
+		if err != nil {
+			return outbox.StoredMessage{}, fmt.Errorf("message %x: %w", key, err)
+		}
+		body = found
+	}
 	return outbox.StoredMessage{
 		Seq:  binary.BigEndian.Uint64(payload),
 		At:   fromStored(int64(binary.BigEndian.Uint64(payload[8:]))),
-		Body: append([]byte{}, payload[messageHead:]...),
+		Body: append([]byte{}, body...),
 	}, nil
 }
 

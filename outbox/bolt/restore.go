@@ -63,13 +63,15 @@ func ReadContents(path string) (c Contents, err error) {
 
 // read fills in what a transaction sees.
 func (c *Contents) read(tx *bbolt.Tx) error {
-	if err := ours(tx); err != nil {
+	if _, err := ours(tx); err != nil {
 		return err
 	}
 	f, err := loadFigures(tx)
 	if err != nil {
 		return err
 	}
+	unfolded, _ := readTail(tx, f.folded, func(error) {}) // Verify names what is damaged
+	unfolded.count(&f)
 	c.States = map[outbox.State]int64{
 		outbox.Pending: f.pending, outbox.Delivered: f.delivered, outbox.Parked: f.parked,
 	}
@@ -162,7 +164,7 @@ func (o RestoreOptions) claim(ctx context.Context, path string) (*os.File, error
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return nil, os.MkdirAll(filepath.Dir(path), 0o750)
+		return nil, makeFolder(filepath.Dir(path))
 	case err != nil:
 		return nil, err
 	case !info.Mode().IsRegular():

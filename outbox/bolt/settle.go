@@ -54,7 +54,7 @@ func (s *Store) settleTogether(ctx context.Context, now int64, settlements []out
 
 // flying returns an entry that must be in flight.
 func (t *transaction) flying(key string) (entryID, *header, error) {
-	id, h, err := t.find(key)
+	id, h, err := t.entry(key)
 	if err != nil {
 		return id, nil, err
 	}

@@ -1,10 +1,12 @@
 package bolt
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,6 +36,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Committed is called after each commit with its duration and the number of operations in it; nil: not.
 	Committed func(took time.Duration, operations int)
+	// Parked is called after the commit for each entry that Claim could not hand out, with the reason: outbox.ReasonCrashed
+	// or outbox.ReasonDamaged. nil: not.
+	Parked func(reason string)
 }
 
 func (o Options) withDefaults() Options {
@@ -56,6 +61,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Committed == nil {
 		o.Committed = func(time.Duration, int) {}
+	}
+	if o.Parked == nil {
+		o.Parked = func(string) {}
 	}
 	return o
 }
@@ -80,6 +88,12 @@ type Store struct {
 	mu      sync.Mutex
 	claims  map[entryID]claim
 	figures figures
+	// tail is what of the journal is not folded yet.
+	tail tail
+	// reserved says that the reserve is there, reserveTried when that changed or was last tried. They are the
+	// committer's own.
+	reserved     bool
+	reserveTried time.Time
 	// uncommitted says that figures counted something that no commit has saved yet.
 	uncommitted bool
 	used        int64
@@ -114,6 +128,7 @@ func Open(options Options) (*Store, error) {
 		stopped:    make(chan struct{}),
 		failed:     make(chan struct{}),
 		claims:     map[entryID]claim{},
+		tail:       newTail(),
 		changed:    make(chan struct{}),
 	}
 	if err := guarded(s.load); err != nil {
@@ -126,40 +141,50 @@ func Open(options Options) (*Store, error) {
 	return s, nil
 }
 
-// ours returns why a file is not an outbox of the format that this program knows, nil when it is.
-func ours(tx *bbolt.Tx) error {
+// ours returns the format of a file, or why it is not an outbox of a format that this program knows.
+func ours(tx *bbolt.Tx) (format byte, err error) {
+	if meta := tx.Bucket(metaBucket); meta != nil {
+		version := meta.Get(formatKey)
+		if len(version) != 1 || version[0] < 1 || version[0] > formatVersion {
+			return 0, fmt.Errorf("its format is %v, this program knows 1 to %d: use a newer crmsyncd", version, formatVersion)
+		}
+		format = version[0]
+	}
 	for _, name := range allBuckets {
-		if tx.Bucket(name) == nil {
-			return fmt.Errorf("it is not an outbox of this program (no bucket %q); check outbox.path", name)
+		lacks := format == 1 && slices.ContainsFunc(sinceFormat2, func(b []byte) bool { return bytes.Equal(b, name) })
+		if tx.Bucket(name) == nil && !lacks {
+			return 0, fmt.Errorf("it is not an outbox of this program (no bucket %q); check outbox.path", name)
 		}
 	}
-	version := tx.Bucket(metaBucket).Get(formatKey)
-	if len(version) != 1 || version[0] != formatVersion {
-		return fmt.Errorf("its format is %v, this program knows %d: use a newer crmsyncd", version, formatVersion)
-	}
-	return nil
+	return format, nil
 }
 
-// load reads the figures and checks that the file is ours.
+// load checks that the file is ours and reads the figures and the tail of the journal.
 func (s *Store) load() error {
+	if err := s.upgrade(); err != nil {
+		return err
+	}
+	var newest int64
 	err := s.db.View(func(tx *bbolt.Tx) error {
-		if err := ours(tx); err != nil {
-			return err
-		}
-		for _, name := range [][]byte{entriesBucket, rejectedBucket} {
+		for _, name := range [][]byte{entriesBucket, rejectedBucket, journalBucket} {
 			if err := checkSequence(tx, name); err != nil {
 				return err
 			}
 		}
+		s.reserved = tx.Bucket(reserveBucket).Get(reserveKey) != nil
 		figures, err := loadFigures(tx)
 		s.figures = figures
+		s.tail, newest = readTail(tx, figures.folded, func(fault error) {
+			s.figures.damaged++
+			s.options.Logger.Error("a message of the outbox is damaged and was left where it is", slog.Any("err", fault))
+		})
 		return err
 	})
 	if err != nil {
 		return err
 	}
 	if s.options.Now == nil {
-		s.options.Now = outbox.NewClock(fromStored(s.figures.at)).Now
+		s.options.Now = outbox.NewClock(fromStored(max(s.figures.at, newest))).Now
 	}
 	// bbolt counts its free pages at the end of a write transaction only.
 	tx, err := s.db.Begin(true)
@@ -169,11 +194,41 @@ func (s *Store) load() error {
 	if err := tx.Rollback(); err != nil {
 		return err
 	}
+	s.keepReserve(time.Now())
 	s.used = s.measureUsed()
+	if err := s.Err(); errors.Is(err, outbox.ErrFailed) {
+		return err
+	}
 	return nil
 }
 
-// measureUsed returns how many bytes of the file hold something.
+// upgrade brings a file of an older format to that of this program, in one transaction.
+func (s *Store) upgrade() error {
+	var format byte
+	err := s.db.View(func(tx *bbolt.Tx) (err error) {
+		format, err = ours(tx)
+		return err
+	})
+	if err != nil || format == formatVersion {
+		return err
+	}
+	err = s.db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range sinceFormat2 {
+			if _, err := tx.CreateBucketIfNotExists(name); err != nil {
+				return err
+			}
+		}
+		return tx.Bucket(metaBucket).Put(formatKey, []byte{formatVersion})
+	})
+	if err != nil {
+		return fmt.Errorf("upgrade its format from %d to %d: %w", format, formatVersion, err)
+	}
+	s.options.Logger.Info("the outbox was brought to a newer format, older programs cannot open it any more",
+		slog.Int("from", int(format)), slog.Int("to", formatVersion))
+	return nil
+}
+
+// measureUsed returns how many bytes of the file hold something, the reserve apart.
 func (s *Store) measureUsed() int64 {
 	stats := s.db.Stats()
 	var size int64
@@ -181,6 +236,9 @@ func (s *Store) measureUsed() int64 {
 		size = tx.Size()
 		return nil
 	})
+	if s.reserved {
+		size -= reserveBytes
+	}
 	return size - int64(stats.FreePageN+stats.PendingPageN)*int64(s.db.Info().PageSize)
 }
 

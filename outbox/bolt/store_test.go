@@ -216,8 +216,9 @@ func TestFlippedBitsAreNeverDelivered(t *testing.T) {
 	require.ErrorIs(t, err, outbox.ErrCorrupt)
 	var faults []string
 	require.NoError(t, s.Check(t.Context(), func(fault string) { faults = append(faults, fault) }))
-	require.Len(t, faults, 1)
+	require.Len(t, faults, 2, "the entry, and its record in the journal")
 	require.Contains(t, faults[0], "entry damaged")
+	require.Equal(t, uint64(1), s.Stats().Damaged)
 }
 
 func TestVerifyFindsNothingWrongWithASoundFileAndNamesDamagedPages(t *testing.T) {

@@ -15,7 +15,21 @@ type transaction struct {
 	figures figures
 	claimed map[entryID]claim
 	settled map[entryID]bool
-	changed bool
+	// added are the messages that came into the journal, also by their keys, and folded those that left its tail.
+	added   []*journaled
+	addedBy map[string][]*journaled
+	folded  map[*journaled]bool
+	// parked are the reasons for which the store itself set entries aside.
+	parked []string
+	// changed says that more than the journal changed, so that the figures must be saved, and saved that they are.
+	changed, saved bool
+}
+
+// transact returns a transaction in which nothing happened yet.
+func (s *Store) transact(tx *bbolt.Tx) *transaction {
+	return &transaction{
+		Tx: tx, store: s, figures: s.figures.clone(), addedBy: map[string][]*journaled{}, folded: map[*journaled]bool{},
+	}
 }
 
 // taken reports whether an entry is in flight as the transaction sees it.
@@ -45,16 +59,26 @@ func (t *transaction) release(id entryID) {
 	t.settled[id] = true
 }
 
-// find returns the entry of a key, or nil.
-func (t *transaction) find(key string) (entryID, *header, error) {
-	var id entryID
-	stored := t.Bucket(keysBucket).Get([]byte(key))
+// find returns the entry of a key, or nil, without the messages that are not folded yet.
+func (t *transaction) find(key string) (entryID, *header, error) { return findEntry(t.Tx, key) }
+
+// findEntry returns the entry of a key, or nil.
+func findEntry(tx *bbolt.Tx, key string) (id entryID, h *header, err error) {
+	stored := tx.Bucket(keysBucket).Get([]byte(key))
 	if stored == nil {
 		return id, nil, nil
 	}
 	copy(id[:], stored)
-	h, err := t.header(id)
+	h, err = readHeader(tx, id)
 	return id, h, err
+}
+
+// entry returns the entry of a key, or nil, with all its messages folded.
+func (t *transaction) entry(key string) (entryID, *header, error) {
+	if err := t.foldKey(key); err != nil {
+		return entryID{}, nil, err
+	}
+	return t.find(key)
 }
 
 // header returns the entry with an id.
