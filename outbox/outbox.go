@@ -155,6 +155,8 @@ type Queue interface {
 	// Claim returns up to limit entries that are due, the oldest due first, and puts them in flight. Without a due entry
 	// it returns none and the time at which the next one will be (zero: none is waiting).
 	Claim(ctx context.Context, limit int) (entries []Entry, next time.Time, err error)
+	// ClaimNewest is Claim from the other end: the newest due first. Without a due entry it returns none.
+	ClaimNewest(ctx context.Context, limit int) (entries []Entry, err error)
 	// Changed returns a channel that is closed when something may have become due earlier than Claim said. Take it
 	// before Claim.
 	Changed() <-chan struct{}

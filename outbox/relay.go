@@ -180,6 +180,7 @@ var errStopping = errors.New("the process is stopping")
 
 // claimAll claims what is due and hands it to the workers until ctx ends or the queue fails.
 func (r *Relay) claimAll(ctx context.Context, batches chan<- batch, settlements chan<- []settled) error {
+	var turns turns
 	for ctx.Err() == nil {
 		changed := r.o.Queue.Changed()
 		allowed, wait, moved := r.gate.check()
@@ -191,7 +192,7 @@ func (r *Relay) claimAll(ctx context.Context, batches chan<- batch, settlements 
 		if allowed != passNone {
 			var next time.Time
 			var err error
-			entries, next, err = r.o.Queue.Claim(ctx, limit)
+			entries, next, err = turns.claim(ctx, r.o.Queue, limit)
 			switch {
 			case ctx.Err() != nil && err != nil:
 				return nil
@@ -215,6 +216,22 @@ func (r *Relay) claimAll(ctx context.Context, batches chan<- batch, settlements 
 		r.sleep(ctx, wait, changed, moved)
 	}
 	return nil
+}
+
+// turns lets the newest entries have every second turn while there are more due than can be claimed at once: a fresh
+// call does not wait behind a backlog, and the backlog goes on.
+type turns struct{ backlog, fresh bool }
+
+// claim claims from the end whose turn it is.
+func (t *turns) claim(ctx context.Context, q Queue, limit int) (entries []Entry, next time.Time, err error) {
+	if t.fresh = t.backlog && !t.fresh && limit > 1; t.fresh {
+		if entries, err = q.ClaimNewest(ctx, limit); len(entries) > 0 || err != nil {
+			return entries, time.Time{}, err
+		}
+	}
+	entries, next, err = q.Claim(ctx, limit)
+	t.backlog = len(entries) == limit
+	return entries, next, err
 }
 
 // longestSleep bounds how long the relay trusts a timer: due times are wall-clock times, and that clock may jump.

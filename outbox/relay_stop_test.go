@@ -106,6 +106,8 @@ func (q *brokenQueue) fail(claim, settle error) {
 	q.claim, q.settle = claim, settle
 }
 
+func (q *brokenQueue) ClaimNewest(context.Context, int) ([]outbox.Entry, error) { return nil, nil }
+
 func (q *brokenQueue) Claim(ctx context.Context, limit int) ([]outbox.Entry, time.Time, error) {
 	q.mu.Lock()
 	err := q.claim

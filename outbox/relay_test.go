@@ -175,6 +175,32 @@ func TestRelayFillsBatches(t *testing.T) {
 	})
 }
 
+func TestRelayDeliversFreshEntriesBeforeABacklog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		g := &target{answer: func(context.Context, outbox.Entry) (outbox.Outcome, outbox.Pause) {
+			<-release
+			return outbox.Outcome{Kind: outbox.Done}, outbox.Pause{}
+		}}
+		b := start(t, g, func(o *outbox.RelayOptions) { o.Workers, o.Batch = 2, 2 })
+		backlog := keys(100)
+		b.append(backlog...)
+		after(time.Second)
+		b.append("fresh")
+		for b.get("fresh").State != outbox.Delivered {
+			release <- struct{}{}
+			synctest.Wait()
+		}
+		require.Less(t, len(g.times("")), 20, "deliveries until the fresh one")
+		close(release)
+		after(time.Second)
+		for _, key := range backlog {
+			require.Equal(t, outbox.Delivered, b.get(key).State)
+		}
+		require.Len(t, g.times(""), 101)
+	})
+}
+
 func TestRelayRetriesWithBackoffAndParksByAge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &target{answer: always(outbox.Outcome{Kind: outbox.Failed, Reason: "transient", Error: "HTTP 500"})}

@@ -25,11 +25,33 @@ func (s *Store) Claim(ctx context.Context, limit int) ([]outbox.Entry, time.Time
 	if err != nil || next.IsZero() || next.UnixNano() > now {
 		return nil, next, err
 	}
-	var entries []outbox.Entry
+	entries, err := s.claim(ctx, now, limit, oldestDue)
+	if err != nil || len(entries) > 0 {
+		return entries, time.Time{}, err
+	}
+	next, err = s.nextDue(ctx)
+	return nil, next, err
+}
+
+// ClaimNewest takes the entries that have been due for the shortest time, see outbox.Queue.
+func (s *Store) ClaimNewest(ctx context.Context, limit int) ([]outbox.Entry, error) {
+	if limit < 1 {
+		return nil, fmt.Errorf("claim: limit %d is less than 1", limit)
+	}
+	now := s.options.Now().UnixNano()
+	next, err := s.nextDue(ctx)
+	if err != nil || next.IsZero() || next.UnixNano() > now {
+		return nil, err
+	}
+	return s.claim(ctx, now, limit, newestDue)
+}
+
+// claim puts entries in flight that choose finds.
+func (s *Store) claim(ctx context.Context, now int64, limit int, choose chooseFunc) (entries []outbox.Entry, err error) {
 	for {
 		err = s.submit(ctx, true, func(t *transaction) error {
 			var err error
-			entries, err = t.claimDue(now, limit)
+			entries, err = t.claimDue(now, limit, choose)
 			return err
 		})
 		if !errors.Is(err, outbox.ErrFull) || limit == 1 {
@@ -38,13 +60,9 @@ func (s *Store) Claim(ctx context.Context, limit int) ([]outbox.Entry, time.Time
 		limit /= 2 // a full disk may have room for fewer
 	}
 	if err != nil {
-		return nil, time.Time{}, err
+		return nil, err
 	}
-	if len(entries) > 0 {
-		return entries, time.Time{}, nil
-	}
-	next, err = s.nextDue(ctx)
-	return nil, next, err
+	return entries, nil
 }
 
 // nextDue returns when the first entry that is not in flight is due, zero when none waits.
@@ -75,14 +93,14 @@ const maxSweeps = 16
 const foldPerClaim = 8
 
 // claimDue puts up to limit due entries in flight. Those that cannot be delivered are parked on the way.
-func (t *transaction) claimDue(now int64, limit int) ([]outbox.Entry, error) {
+func (t *transaction) claimDue(now int64, limit int, choose chooseFunc) ([]outbox.Entry, error) {
 	if err := t.fold(min(foldPerClaim*limit, max(foldSlice, limit))); err != nil {
 		return nil, err
 	}
 	var entries []outbox.Entry
 	for range maxSweeps {
 		missing := limit - len(entries)
-		keys := t.dueKeys(now, missing)
+		keys := choose(t, now, missing)
 		for _, key := range keys {
 			e, err := t.claimOne(now, key)
 			if err != nil {
@@ -99,11 +117,32 @@ func (t *transaction) claimDue(now int64, limit int) ([]outbox.Entry, error) {
 	return entries, nil
 }
 
-// dueKeys returns the first keys of the due index, limit at most, whose entries are due and not in flight.
-func (t *transaction) dueKeys(now int64, limit int) [][]byte {
+// chooseFunc returns keys of the due index, limit at most, whose entries are due and not in flight.
+type chooseFunc func(t *transaction, now int64, limit int) [][]byte
+
+// oldestDue chooses from the beginning.
+func oldestDue(t *transaction, now int64, limit int) [][]byte {
 	var keys [][]byte
 	c := t.Bucket(dueBucket).Cursor()
 	for key, _ := c.First(); key != nil && timeAt(key, 0) <= now && len(keys) < limit; key, _ = c.Next() {
+		if !t.taken(idAtEnd(key)) {
+			keys = append(keys, bytes.Clone(key))
+		}
+	}
+	return keys
+}
+
+// newestDue chooses from the end.
+func newestDue(t *transaction, now int64, limit int) [][]byte {
+	var keys [][]byte
+	c := t.Bucket(dueBucket).Cursor()
+	key, _ := c.Seek(sortable(now + 1))
+	if key == nil {
+		key, _ = c.Last()
+	} else {
+		key, _ = c.Prev()
+	}
+	for ; key != nil && len(keys) < limit; key, _ = c.Prev() {
 		if !t.taken(idAtEnd(key)) {
 			keys = append(keys, bytes.Clone(key))
 		}

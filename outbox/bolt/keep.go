@@ -98,7 +98,7 @@ func check(ctx context.Context, tx *bbolt.Tx, report func(fault string)) error {
 	if _, err := ours(tx); err != nil {
 		return err
 	}
-	c := checker{tx: tx, report: report, counted: figures{parkedBy: map[string]int64{}}}
+	c := checker{tx: tx, report: report, counted: figures{parkedBy: map[string]int64{}}, told: map[string]bool{}}
 	c.entries()
 	c.index(dueBucket, func(h *header, id entryID) []byte { return dueKey(h.due, id) })
 	c.index(statesBucket, func(h *header, id entryID) []byte { return stateKey(h.state, h.since, id) })
@@ -114,6 +114,8 @@ type checker struct {
 	tx      *bbolt.Tx
 	report  func(fault string)
 	counted figures
+	// told are the records of the journal that the fault of an entry spoke of.
+	told map[string]bool
 }
 
 // entries verifies every entry with its messages and that the indexes lead to it, then the figures.
@@ -129,6 +131,7 @@ func (c *checker) entries() {
 		messages, err := readMessages(c.tx, id)
 		if err != nil {
 			c.report(fmt.Sprintf("entry %s: %v", h.key, err))
+			c.tell(id)
 		} else if uint64(len(messages)) != h.messages {
 			c.report(fmt.Sprintf("entry %s: %d messages are there, it says %d", h.key, len(messages), h.messages))
 		}
@@ -153,6 +156,16 @@ func (c *checker) entries() {
 	}
 }
 
+// tell notes the records of the journal that an entry leads to.
+func (c *checker) tell(id entryID) {
+	messages := c.tx.Bucket(messagesBucket).Cursor()
+	for key, record := messages.Seek(id[:]); bytes.HasPrefix(key, id[:]); key, record = messages.Next() {
+		if link := linked(record); link != nil {
+			c.told[string(link)] = true
+		}
+	}
+}
+
 // journal verifies every record of the journal, and that those that were folded belong to an entry.
 func (c *checker) journal() {
 	journal := c.tx.Bucket(journalBucket)
@@ -163,7 +176,9 @@ func (c *checker) journal() {
 	_ = journal.ForEach(func(key, record []byte) error {
 		m, _, err := decodeJournal(key, record)
 		if err != nil {
-			c.report(err.Error())
+			if !c.told[string(key)] {
+				c.report(err.Error())
+			}
 			return nil
 		}
 		if m.seq > saved.folded {

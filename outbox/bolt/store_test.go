@@ -216,7 +216,7 @@ func TestFlippedBitsAreNeverDelivered(t *testing.T) {
 	require.ErrorIs(t, err, outbox.ErrCorrupt)
 	var faults []string
 	require.NoError(t, s.Check(t.Context(), func(fault string) { faults = append(faults, fault) }))
-	require.Len(t, faults, 2, "the entry, and its record in the journal")
+	require.Len(t, faults, 1)
 	require.Contains(t, faults[0], "entry damaged")
 	require.Equal(t, uint64(1), s.Stats().Damaged)
 }

@@ -10,6 +10,7 @@ import (
 func claimCases() []testCase {
 	return []testCase{
 		{"Claim gives the oldest due first", testOldestDueFirst},
+		{"ClaimNewest gives the newest due first", testNewestDueFirst},
 		{"entries that are due at the same time come by age", testTiesByAge},
 		{"a delay holds an entry back and later messages do not prolong it", testDelay},
 		{"a message that is due earlier brings the entry forward", testBroughtForward},
@@ -27,6 +28,24 @@ func testOldestDueFirst(f *fixture) {
 	f.clock.Advance(10 * time.Second)
 	f.append(message("now", "1"))
 	f.Equal([]string{"c", "b", "a", "d", "now"}, keysOf(f.claim(10)))
+}
+
+func testNewestDueFirst(f *fixture) {
+	newest := func(limit int) []string {
+		entries, err := f.store.ClaimNewest(f.t.Context(), limit)
+		f.NoError(err)
+		return keysOf(entries)
+	}
+	f.Empty(newest(10))
+	f.append(delayed("d", "1", 4*time.Second), delayed("b", "1", 2*time.Second), delayed("e", "1", time.Hour))
+	f.append(delayed("a", "1", 3*time.Second), delayed("c", "1", time.Second))
+	f.Empty(newest(10), "nothing is due")
+	f.clock.Advance(10 * time.Second)
+	f.append(message("now", "1"))
+	f.Equal([]string{"now", "d"}, newest(2))
+	f.Equal([]string{"c"}, keysOf(f.claim(1)), "the other end")
+	f.Equal([]string{"a", "b"}, newest(10), "those in flight are left out, and what is not due")
+	f.Equal(outbox.InFlight, f.get("a").State)
 }
 
 func testTiesByAge(f *fixture) {

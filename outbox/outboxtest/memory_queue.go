@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/crmsyncd/crmsyncd/outbox"
@@ -120,17 +121,40 @@ func (m *Memory) Claim(ctx context.Context, limit int) ([]outbox.Entry, time.Tim
 				return entries, time.Time{}, nil
 			}
 			return nil, e.Due, nil
-		case e.Starts >= m.options.MaxStarts:
-			e.State, e.Since, e.Due = outbox.Parked, now, time.Time{}
-			e.Reason = outbox.ReasonCrashed
-			e.Error = fmt.Sprintf("%d deliveries began and never ended: the process died in each", e.Starts)
-		default:
-			e.Starts++
-			m.claims[e.Key] = e.lastSeq()
-			entries = append(entries, e.view(true, true))
 		}
+		entries = m.take(entries, e, now)
 	}
 	return entries, time.Time{}, nil
+}
+
+// ClaimNewest implements outbox.Queue.
+func (m *Memory) ClaimNewest(ctx context.Context, limit int) ([]outbox.Entry, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.usable(ctx); err != nil {
+		return nil, err
+	}
+	now := m.now()
+	var entries []outbox.Entry
+	for _, e := range slices.Backward(m.sorted(m.waiting, dueOf)) {
+		if !e.Due.After(now) && len(entries) < limit {
+			entries = m.take(entries, e, now)
+		}
+	}
+	return entries, nil
+}
+
+// take puts a due entry in flight and adds it to the others, or parks it.
+func (m *Memory) take(entries []outbox.Entry, e *memoryEntry, now time.Time) []outbox.Entry {
+	if e.Starts >= m.options.MaxStarts {
+		e.State, e.Since, e.Due = outbox.Parked, now, time.Time{}
+		e.Reason = outbox.ReasonCrashed
+		e.Error = fmt.Sprintf("%d deliveries began and never ended: the process died in each", e.Starts)
+		return entries
+	}
+	e.Starts++
+	m.claims[e.Key] = e.lastSeq()
+	return append(entries, e.view(true, true))
 }
 
 func dueOf(e *memoryEntry) time.Time   { return e.Due }
