@@ -2,6 +2,7 @@ package crm
 
 import (
 	"context"
+	"time"
 
 	"github.com/crmsyncd/crmsyncd/crm/call"
 )
@@ -30,8 +31,14 @@ type Traits struct {
 	Upsert bool
 	// ByPhone: Find can look up by phone number.
 	ByPhone bool
-	// Immutable: a call log cannot be changed once it is written.
+	// Immutable: a call log cannot be changed once it is written, so it is written when the call is complete.
 	Immutable bool
+	// WriteWhen is how far a call must have got before the CRM can take it: WriteEnded where nothing but a recording can
+	// be added to a log later. Empty: WriteLive. Calls are written then, or later if Options.Write says so.
+	WriteWhen WriteWhen
+	// SearchLag bounds how long after a write the CRM's search may not show it yet, and so how long a write in doubt
+	// rests before it is looked up. 0: a few seconds.
+	SearchLag time.Duration
 	// WriteBatch and FindBatch are how many items one request carries; 1 where the API knows no batches.
 	WriteBatch, FindBatch int
 }
@@ -68,6 +75,25 @@ type Finding struct {
 	Err error
 	// Detail is a word on what was seen.
 	Detail string
+}
+
+// Preparer is offered by adapters that can make what a CRM lacks for their configuration: fields, keys, permissions.
+type Preparer interface {
+	// Plan reaches the CRM without changing anything and returns what the configuration needs there, in the order in
+	// which it is to be made, what is there already included.
+	Plan(ctx context.Context) ([]Preparation, error)
+	// Prepare makes one preparation that is neither Done nor Manual. Repeating it is harmless.
+	Prepare(ctx context.Context, p Preparation) error
+}
+
+// Preparation is one thing that a CRM must have.
+type Preparation struct {
+	// Name identifies it among those of a plan ("contact.transaction_id"), Title says what it is in a line.
+	Name, Title string
+	// Done: it is there.
+	Done bool
+	// Manual is what a person must do, where the CRM's API cannot; empty: Prepare does it.
+	Manual string
 }
 
 // Lookup asks for the records of one object that carry one value: a transactionID or, where that is empty, a number.

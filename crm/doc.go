@@ -18,6 +18,14 @@
 // us knowing (the connection broke, the process died: outbox.Entry.Interrupted) is looked up by its call id before it
 // is written again. An answer "exists already" with the existing id becomes an update.
 //
+// # What lags
+//
+// A receipt may fail to become durable, and the search of a CRM may not show yet what was written (Traits.SearchLag).
+// So a Syncer remembers what its deliveries left and which records it made, for longer than either takes, and a write
+// in doubt rests until the search would show it, also across a restart. Records that were found are remembered for a
+// short time (MemoryOptions); they are taken again only for the same customer, and forgotten when a write says that
+// they are gone.
+//
 // # Traps
 //
 // A transactionID is one-to-many: it may name a whole campaign. Never take the first of several hits. A wrong customer

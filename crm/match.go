@@ -57,7 +57,7 @@ func (b *batch) unmatched() []*delivery {
 // matchByTransactionID looks the unmatched calls up in one object.
 func (b *batch) matchByTransactionID(ctx context.Context, object string) {
 	searched := b.openIf(func(d *delivery) bool { return !d.matched && d.call.TransactionID != "" })
-	founds := b.find(ctx, searched, func(d *delivery) Lookup {
+	founds := b.find(ctx, searched, true, func(d *delivery) Lookup {
 		return Lookup{Object: object, TransactionID: d.call.TransactionID}
 	})
 	var crowded []crowd
@@ -99,7 +99,7 @@ func (b *batch) narrow(ctx context.Context, object string, crowded []crowd) {
 			unclear, searched = append(unclear, c), append(searched, c.delivery)
 		}
 	}
-	founds := b.find(ctx, searched, func(d *delivery) Lookup {
+	founds := b.find(ctx, searched, false, func(d *delivery) Lookup {
 		return Lookup{Object: object, Phone: d.call.Customer}
 	})
 	for i, c := range unclear {
@@ -132,7 +132,7 @@ func (b *batch) choose(ctx context.Context, c crowd, byNumber Found) {
 // matchByPhone looks the numbers of the unmatched calls up in one object.
 func (b *batch) matchByPhone(ctx context.Context, object string) {
 	searched := b.openIf(func(d *delivery) bool { return !d.matched && searchable(d.call.Customer) })
-	founds := b.find(ctx, searched, func(d *delivery) Lookup {
+	founds := b.find(ctx, searched, true, func(d *delivery) Lookup {
 		return Lookup{Object: object, Phone: d.call.Customer}
 	})
 	for i, d := range searched {
@@ -146,42 +146,6 @@ func (b *batch) matchByPhone(ctx context.Context, object string) {
 			b.take(d, found.Records[0], byPhone)
 		}
 	}
-}
-
-// find asks the adapter for the records of several calls, each distinct look-up once, and returns one result per call.
-func (b *batch) find(ctx context.Context, searched []*delivery, lookup func(*delivery) Lookup) []Found {
-	if len(searched) == 0 {
-		return nil
-	}
-	var lookups []Lookup
-	position := make(map[Lookup]int, len(searched))
-	for _, d := range searched {
-		d.asked = true
-		l := lookup(d)
-		if _, known := position[l]; !known {
-			position[l] = len(lookups)
-			lookups = append(lookups, l)
-		}
-	}
-	results := b.options.Adapter.Find(ctx, lookups)
-	miscount := countMismatch("find "+lookups[0].Object, len(results), len(lookups))
-	founds := make([]Found, len(searched))
-	for i, d := range searched {
-		if miscount != nil {
-			founds[i] = Found{Err: miscount}
-			continue
-		}
-		founds[i] = results[position[lookup(d)]].distinct()
-	}
-	return founds
-}
-
-// countMismatch returns an error when an adapter did not give one result per item.
-func countMismatch(op string, got, want int) error {
-	if got == want {
-		return nil
-	}
-	return Errorf(KindTransient, op, "the adapter gave %d results for %d items", got, want)
 }
 
 // take decides on a record.

@@ -37,6 +37,22 @@ const (
 	WriteComplete WriteWhen = "complete"
 )
 
+// writeTimes lists the times to write, the earliest first.
+var writeTimes = []WriteWhen{WriteLive, WriteEnded, WriteComplete}
+
+// latest returns the later of two times to write; an empty one is the earliest.
+func latest(a, b WriteWhen) WriteWhen {
+	return writeTimes[max(slices.Index(writeTimes, a), slices.Index(writeTimes, b), 0)]
+}
+
+// writeWhen returns the earliest time at which the CRM can take a call.
+func (t Traits) writeWhen() WriteWhen {
+	if t.Immutable {
+		return WriteComplete
+	}
+	return latest(t.WriteWhen, WriteLive)
+}
+
 // Options are what a Syncer is made from.
 type Options struct {
 	// Adapter speaks to the CRM. Required. Without Traits.Upsert it must be a LogFinder as well, or exactly one log per
@@ -48,7 +64,9 @@ type Options struct {
 	Region string
 	Match  MatchOptions
 	Agents AgentOptions
-	// Write is when a call is written; empty: WriteLive. A CRM whose call logs cannot be changed gets WriteComplete.
+	Memory MemoryOptions
+	// Write is when a call is written; empty: WriteLive. Where the CRM cannot take a call that early (Traits.WriteWhen,
+	// Traits.Immutable) it is written when it can.
 	Write WriteWhen
 	// EndWait bounds how long a call waits for its end, counted from its oldest message that is not delivered yet; then
 	// what is known is written. 0: it does not wait.
@@ -86,6 +104,31 @@ type AgentOptions struct {
 	CacheFor time.Duration
 }
 
+// MemoryOptions bound what a Syncer remembers of the CRM. The memory saves requests and bridges what lags; without it,
+// after a start, calls are only slower.
+type MemoryOptions struct {
+	// Records is how long a record that was found is taken for the same transactionID and customer, or the same number,
+	// without asking again. One that the CRM says is gone is forgotten at once. 0: two minutes.
+	Records time.Duration
+	// Misses is how long a look-up that found nothing is not repeated for calls that would wait for their record anyway;
+	// shorter than the shortest such wait, five seconds. 0: two seconds.
+	Misses time.Duration
+	// Written is how long a call log or record that this process made is known although neither the outbox nor the CRM's
+	// search may show it: longer than search indexes lag and than a failed settle is tried again. 0: an hour.
+	Written time.Duration
+	// Entries is how many calls, look-ups and made records are remembered, each; those not used for longest give way.
+	// 0: 20,000.
+	Entries int
+}
+
+// The defaults of MemoryOptions.
+const (
+	defaultRecords = 2 * time.Minute
+	defaultMisses  = 2 * time.Second
+	defaultWritten = time.Hour
+	defaultEntries = 20_000
+)
+
 // Observer is told what a Syncer did. Its methods are called from several goroutines and must not block.
 type Observer interface {
 	// Matched: a call's record was decided on. The method is transaction_id, phone, receipt (decided earlier), created
@@ -110,6 +153,10 @@ func (silent) AgentUnmapped()               {}
 func (o Options) withDefaults() Options {
 	o.Match.Unmatched = cmp.Or(o.Match.Unmatched, PolicyPark)
 	o.Write = cmp.Or(o.Write, WriteLive)
+	o.Memory.Records = cmp.Or(o.Memory.Records, defaultRecords)
+	o.Memory.Misses = cmp.Or(o.Memory.Misses, defaultMisses)
+	o.Memory.Written = cmp.Or(o.Memory.Written, defaultWritten)
+	o.Memory.Entries = cmp.Or(o.Memory.Entries, defaultEntries)
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -135,11 +182,18 @@ func (o Options) validate() error {
 	if policies := []Policy{PolicyPark, PolicyCreate, PolicyUnlinked}; !slices.Contains(policies, o.Match.Unmatched) {
 		wrong("policy for unmatched calls is %q, it must be one of %q", o.Match.Unmatched, policies)
 	}
-	if times := []WriteWhen{WriteLive, WriteEnded, WriteComplete}; !slices.Contains(times, o.Write) {
-		wrong("time to write is %q, it must be one of %q", o.Write, times)
+	if !slices.Contains(writeTimes, o.Write) {
+		wrong("time to write is %q, it must be one of %q", o.Write, writeTimes)
 	}
-	if shortest := min(o.Match.Wait, o.EndWait, o.RecordingWait, o.Agents.CacheFor); shortest < 0 {
-		wrong("a time to wait or to cache is negative: %s", shortest)
+	if shortest := min(o.Match.Wait, o.EndWait, o.RecordingWait, o.Agents.CacheFor, o.Memory.Records, o.Memory.Misses,
+		o.Memory.Written); shortest < 0 {
+		wrong("a time to wait or to remember is negative: %s", shortest)
+	}
+	if o.Memory.Misses >= shortestLook {
+		wrong("look-ups that found nothing are remembered for %s, it must be less than %s", o.Memory.Misses, shortestLook)
+	}
+	if o.Memory.Entries < 0 {
+		wrong("number of entries to remember is negative: %d", o.Memory.Entries)
 	}
 	if o.Adapter == nil {
 		return errors.Join(append(errs, errors.New("adapter is missing"))...)
@@ -157,6 +211,10 @@ func (o Options) validateAdapter() []error {
 	if _, finds := o.Adapter.(LogFinder); !finds && !traits.Upsert {
 		errs = append(errs, fmt.Errorf("%s neither has an upsert key nor finds call logs: no promise of one log per call",
 			traits.Name))
+	}
+	if traits.WriteWhen != "" && !slices.Contains(writeTimes, traits.WriteWhen) {
+		errs = append(errs, fmt.Errorf("%s says that a call can be written at %q, it must be one of %q", traits.Name,
+			traits.WriteWhen, writeTimes))
 	}
 	if o.Match.Unmatched != PolicyCreate || traits.MatchesItself {
 		return errs

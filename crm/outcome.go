@@ -11,9 +11,12 @@ import (
 // fewAttempts is how often a call is tried whose failure is most likely its own.
 const fewAttempts = 5
 
-// doubtRest is how long a call rests after a request of which the effect is not known: the CRM may still be at it, and
-// its search index takes a while to show it.
-const doubtRest = 10 * time.Second
+// shortestDoubt is how long a call rests at least after a request of which the effect is not known: the CRM may still
+// be at it, and its search index takes a while to show it.
+const shortestDoubt = 10 * time.Second
+
+// doubtRest is how long a call rests after a request of which the effect is not known.
+func (s *Syncer) doubtRest() time.Duration { return max(shortestDoubt, s.traits.SearchLag) }
 
 // The longest rests that a CRM may ask for. More is taken for a mistake of its own.
 const (
@@ -66,7 +69,7 @@ func (b *batch) fail(ctx context.Context, d *delivery, err error) {
 		if stopped(ctx) {
 			o = cutShort()
 		} else if e.Kind == KindInDoubt {
-			o.Until = b.options.Now().Add(doubtRest)
+			o.Until = b.options.Now().Add(b.doubtRest())
 		}
 	}
 	d.settle(o)
@@ -102,29 +105,41 @@ func (b *batch) rest(e *Error) outbox.Pause {
 // report returns the outcomes, each with the receipt where it changed.
 func (b *batch) report(ctx context.Context) outbox.Report {
 	report := outbox.Report{Outcomes: make([]outbox.Outcome, 0, len(b.deliveries)), Pause: b.pause}
-	took := b.options.Now().Sub(b.began)
+	took := b.options.Now().Sub(b.started)
 	for _, d := range b.deliveries {
 		d.outcome.Key = d.entry.Key
 		d.outcome.Untouched = d.outcome.Untouched || !d.asked
-		d.addReceipt()
+		b.addReceipt(d)
 		report.Outcomes = append(report.Outcomes, d.outcome)
 		b.log(ctx, d, took)
 	}
 	return report
 }
 
-// addReceipt puts the receipt into the outcome unless it says what is stored already.
-func (d *delivery) addReceipt() {
+// addReceipt puts the receipt into the outcome unless it says what is stored already. Until it is stored, the memory
+// keeps it.
+func (b *batch) addReceipt(d *delivery) {
 	encoded, err := d.receipt.encode()
 	if err != nil {
 		// An operator must see it. The empty receipt is one that cannot be read: the log will be looked up.
 		d.outcome = refused("receipt", err.Error())
 		d.outcome.Key, d.outcome.Receipt, d.outcome.Untouched = d.entry.Key, []byte("{}"), !d.asked
+		b.memory.dropReceipt(d.entry.Key)
 		return
 	}
 	stored := d.entry.Receipt
-	if string(encoded) != string(stored) && (len(stored) > 0 || !d.receipt.blank()) {
-		d.outcome.Receipt = encoded
+	if string(encoded) == string(stored) || len(stored) == 0 && d.receipt.blank() {
+		b.memory.dropReceipt(d.entry.Key)
+		return
+	}
+	d.outcome.Receipt = encoded
+	b.memory.keepReceipt(d.entry.Key, encoded, b.options.Now())
+}
+
+// remember keeps the receipt as it is now: what was just learned must outlive a panic or a store that fails.
+func (b *batch) remember(d *delivery) {
+	if encoded, err := d.receipt.encode(); err == nil {
+		b.memory.keepReceipt(d.entry.Key, encoded, b.options.Now())
 	}
 }
 

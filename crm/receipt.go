@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/crmsyncd/crmsyncd/crm/call"
 	"github.com/crmsyncd/crmsyncd/outbox"
@@ -35,8 +36,9 @@ type receipt struct {
 	TransactionID string  `json:"transaction_id,omitempty"`
 	// Owner is the user to whom the log was last given.
 	Owner string `json:"owner,omitempty"`
-	// Doubt: a log may be there of which the id is not known.
-	Doubt bool `json:"doubt,omitempty"`
+	// Doubt: a log may be there of which the id is not known. Until DoubtUntil the CRM's search may not show it.
+	Doubt      bool      `json:"doubt,omitempty"`
+	DoubtUntil time.Time `json:"doubt_until,omitzero"`
 	// Progress is the adapter's own.
 	Progress []byte `json:"progress,omitempty"`
 	// Visible and Complete: the call was seen to become so, and told to the Observer.
@@ -88,6 +90,17 @@ func (r receipt) decided(c call.Call) bool {
 func (r receipt) blank() bool {
 	return r.LogID == "" && r.By == "" && !r.Doubt && len(r.Progress) == 0 && !r.Visible
 }
+
+// doubt notes that a log may be there that the CRM's search may not show before a time.
+func (r *receipt) doubt(until time.Time) {
+	r.Doubt = true
+	if until.After(r.DoubtUntil) {
+		r.DoubtUntil = until.UTC()
+	}
+}
+
+// found notes the id of the log, which ends every doubt.
+func (r *receipt) found(logID string) { r.LogID, r.Doubt, r.DoubtUntil = logID, false, time.Time{} }
 
 // forgetRecord makes the next delivery match anew.
 func (r *receipt) forgetRecord() { r.Record, r.By, r.TransactionID = nil, "", "" }

@@ -12,10 +12,12 @@ import (
 
 // Syncer brings the calls of an outbox to a CRM. It is the outbox's Deliverer, safe for concurrent use.
 type Syncer struct {
-	options  Options
-	traits   Traits
-	agents   *agents
-	contacts *contacts
+	options Options
+	traits  Traits
+	agents  *agents
+	memory  *memory
+	// began is when the Syncer was made: what a process before it wrote, the CRM's search may not show yet.
+	began time.Time
 }
 
 var _ outbox.Deliverer = (*Syncer)(nil)
@@ -26,10 +28,12 @@ func NewSyncer(o Options) (*Syncer, error) {
 	if err := o.validate(); err != nil {
 		return nil, fmt.Errorf("set up the syncer: %w", err)
 	}
-	s := &Syncer{options: o, traits: o.Adapter.Traits(), contacts: newContacts()}
-	if s.traits.Immutable {
-		s.options.Write = WriteComplete
+	memory, err := newMemory(o.Memory)
+	if err != nil {
+		return nil, fmt.Errorf("set up the memory of the syncer: %w", err)
 	}
+	s := &Syncer{options: o, traits: o.Adapter.Traits(), memory: memory, began: o.Now()}
+	s.options.Write = latest(o.Write, s.traits.writeWhen())
 	finder, _ := o.Adapter.(UserFinder)
 	s.agents = newAgents(o.Agents, finder)
 	return s, nil
@@ -42,7 +46,9 @@ func NewSyncer(o Options) (*Syncer, error) {
 // An outcome that waits with a zero Until leaves the time to the relay: the target rests for an unknown time, or ctx
 // was cancelled.
 func (s *Syncer) Deliver(ctx context.Context, entries []outbox.Entry, checkpoint outbox.CheckpointFunc) outbox.Report {
-	b := &batch{Syncer: s, checkpoint: checkpoint, began: s.options.Now(), deliveries: make([]*delivery, 0, len(entries))}
+	b := &batch{
+		Syncer: s, checkpoint: checkpoint, started: s.options.Now(), deliveries: make([]*delivery, 0, len(entries)),
+	}
 	for _, entry := range entries {
 		b.deliveries = append(b.deliveries, s.begin(entry))
 	}
@@ -61,7 +67,7 @@ func (s *Syncer) Deliver(ctx context.Context, entries []outbox.Entry, checkpoint
 type batch struct {
 	*Syncer
 	checkpoint outbox.CheckpointFunc
-	began      time.Time
+	started    time.Time
 	deliveries []*delivery
 	pause      outbox.Pause
 }
@@ -87,9 +93,15 @@ type delivery struct {
 
 // begin reads an entry.
 func (s *Syncer) begin(entry outbox.Entry) *delivery {
-	d := &delivery{entry: entry, receipt: readReceipt(entry.Receipt, s.traits)}
+	now := s.options.Now()
+	left := s.memory.receipt(entry.Key, now)
+	if left == nil {
+		left = entry.Receipt
+	}
+	d := &delivery{entry: entry, receipt: readReceipt(left, s.traits)}
 	if entry.Interrupted && d.receipt.LogID == "" && !s.traits.Upsert {
-		d.receipt.Doubt = true // Kept in the receipt: only the first delivery after the interruption is told of it.
+		// Kept in the receipt: only the first delivery after the interruption is told of it.
+		d.receipt.doubt(now.Add(s.traits.SearchLag))
 	}
 	events := make([]call.Event, 0, len(entry.Messages))
 	for _, message := range entry.Messages {

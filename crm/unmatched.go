@@ -27,9 +27,8 @@ func (b *batch) applyPolicy(ctx context.Context) {
 			continue
 		}
 		switch {
-		case b.options.Match.Unmatched == PolicyCreate && d.entry.Interrupted:
-			// The interrupted delivery may have created a record that the CRM's search does not show yet.
-			d.settle(waiting("unmatched", now.Add(longestLook), "a record may just have been created"))
+		case b.options.Match.Unmatched == PolicyCreate && now.Before(b.createFrom(d, now)):
+			d.settle(waiting("unmatched", b.createFrom(d, now), "a record may just have been created"))
 		case b.options.Match.Unmatched == PolicyCreate && searchable(d.call.Customer):
 			create = append(create, d)
 		case b.options.Match.Unmatched == PolicyUnlinked:
@@ -43,6 +42,18 @@ func (b *batch) applyPolicy(ctx context.Context) {
 	}
 	b.createContacts(ctx, create)
 }
+
+// createFrom returns from when on a record may be created for a call: the process before this one, or the delivery of
+// this very call that was interrupted, may have created one that the CRM's search does not show yet.
+func (b *batch) createFrom(d *delivery, now time.Time) time.Time {
+	if d.entry.Interrupted {
+		return now.Add(b.creationRest())
+	}
+	return b.began.Add(b.traits.SearchLag)
+}
+
+// creationRest is how long it takes until a record that may have been created is surely found.
+func (s *Syncer) creationRest() time.Duration { return max(longestLook, s.traits.SearchLag) }
 
 // nextLook returns when a call without a record is looked up again; not after now when that is over or of no use.
 func (b *batch) nextLook(d *delivery, now time.Time) time.Time {
@@ -63,6 +74,8 @@ type caller struct {
 	number string
 	calls  []*delivery
 	record *Record
+	// failed: surely no record was created.
+	failed bool
 }
 
 // callersOf groups calls by number, in the order of the calls.
@@ -85,13 +98,13 @@ func callersOf(deliveries []*delivery) []*caller {
 func (b *batch) createContacts(ctx context.Context, unknown []*delivery) {
 	var creating []*caller
 	for _, c := range callersOf(unknown) {
-		known, busy := b.contacts.claim(c.number, b.options.Now())
+		known, claimed := b.memory.claim(c.number, b.options.Now())
 		switch {
 		case known != nil:
 			b.takeAll(c.calls, *known)
-		case busy:
+		case !claimed:
 			for _, d := range c.calls {
-				d.settle(waiting("unmatched", b.options.Now().Add(shortestLook), "another delivery creates the record"))
+				d.settle(waiting("unmatched", b.options.Now().Add(shortestLook), "another delivery creates a record"))
 			}
 		default:
 			creating = append(creating, c)
@@ -106,8 +119,13 @@ func (b *batch) createContacts(ctx context.Context, unknown []*delivery) {
 // create asks the adapter for new records and gives each to all calls of its number.
 func (b *batch) create(ctx context.Context, creating []*caller) {
 	defer func() { // Also when the adapter panics.
+		now := b.options.Now()
 		for _, c := range creating {
-			b.contacts.settle(c.number, c.record, b.options.Now())
+			var doubtEnds time.Time
+			if !c.failed {
+				doubtEnds = now.Add(b.creationRest())
+			}
+			b.memory.release(c.number, c.record, doubtEnds, now)
 		}
 	}()
 	first := make([]call.Call, len(creating))
@@ -125,6 +143,7 @@ func (b *batch) create(ctx context.Context, creating []*caller) {
 			err = Errorf(KindInDoubt, "create contact", "the CRM returned %d records", len(results[i].Records))
 		}
 		if err != nil {
+			c.failed = miscount == nil && !b.uncertain(ctx, err)
 			b.notCreated(ctx, c.calls, err)
 			continue
 		}
@@ -139,7 +158,7 @@ func (b *batch) notCreated(ctx context.Context, deliveries []*delivery, err erro
 	for _, d := range deliveries {
 		b.fail(ctx, d, err)
 		if d.outcome.Kind == outbox.Failed && b.uncertain(ctx, err) {
-			d.outcome.Until = b.options.Now().Add(longestLook)
+			d.outcome.Until = b.options.Now().Add(b.creationRest())
 		}
 	}
 }

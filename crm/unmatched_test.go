@@ -41,6 +41,7 @@ func TestUnmatchedCallIsLookedUpAgain(t *testing.T) {
 	}
 	require.Empty(t, b.observer.matched, "nothing is decided yet")
 	b.crm.contact("1", "T1")
+	b.now = b.now.Add(5 * time.Second)
 	require.Equal(t, outbox.Done, b.one(t, e).Kind)
 }
 
@@ -145,7 +146,7 @@ func TestOneRecordPerUnknownCaller(t *testing.T) {
 	b.now = start.Add(5 * time.Minute)
 	b.deliver(t, entry(t, ended("c4", "", phoneA)))
 	require.Equal(t, b.crm.logs[0].record.ID, b.crm.logs[3].record.ID, "remembered for a while")
-	b.now = start.Add(20 * time.Minute)
+	b.now = start.Add(time.Hour)
 	b.deliver(t, entry(t, ended("c5", "", phoneA)))
 	require.Len(t, b.crm.creations, 2, "but not for ever: the index has had its time")
 }
@@ -222,6 +223,11 @@ func TestFailedCreation(t *testing.T) {
 			}
 			require.Empty(t, b.crm.writes)
 			b.crm.onCreate = nil
+			if test.until > 0 {
+				another := entry(t, ended("c2", "", phoneA))
+				require.Equal(t, outbox.Wait, b.one(t, another).Kind, "nor does another call of the caller create one")
+			}
+			b.now = start.Add(test.until)
 			require.Equal(t, outbox.Done, b.one(t, after(e, o)).Kind)
 		})
 	}
@@ -240,11 +246,13 @@ func TestCreationAfterAnInterruptionWaitsForTheIndex(t *testing.T) {
 	require.Len(t, b.crm.logSearches, 1, "the interrupted delivery may have written as well")
 }
 
-func TestPanicWhileCreatingLetsOthersCreate(t *testing.T) {
+func TestPanicWhileCreatingLetsOthersCreateLater(t *testing.T) {
 	b := newBench(t, creating)
 	b.crm.onCreate = func([]call.Call) []crm.Found { panic("adapter bug") }
 	e := entry(t, ended("c1", "", phoneA))
 	require.PanicsWithValue(t, "adapter bug", func() { b.deliver(t, e) })
 	b.crm.onCreate = nil
+	require.Equal(t, outbox.Wait, b.one(t, e).Kind, "nobody knows whether there is one now")
+	b.now = start.Add(time.Minute)
 	require.Equal(t, outbox.Done, b.one(t, e).Kind)
 }

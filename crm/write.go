@@ -34,6 +34,7 @@ func (b *batch) lookForLogs(ctx context.Context, doubtful []*delivery) {
 	}
 	results := finder.FindLogs(ctx, calls(doubtful))
 	miscount := countMismatch("find call log", len(results), len(doubtful))
+	now := b.options.Now()
 	for i, d := range doubtful {
 		switch {
 		case miscount != nil:
@@ -41,7 +42,12 @@ func (b *batch) lookForLogs(ctx context.Context, doubtful []*delivery) {
 		case results[i].Err != nil:
 			b.fail(ctx, d, results[i].Err)
 		case results[i].LogID != "":
-			d.receipt.LogID, d.receipt.Doubt = results[i].LogID, false
+			d.receipt.found(results[i].LogID)
+			b.remember(d)
+		case now.Before(d.receipt.DoubtUntil):
+			d.asked = true
+			d.settle(waiting(KindInDoubt.String(), d.receipt.DoubtUntil, "a log of the call may be there that the CRM's "+
+				"search does not show yet"))
 		}
 	}
 }
@@ -56,9 +62,23 @@ func (b *batch) writeAgain(ctx context.Context) {
 		return
 	}
 	for _, d := range b.openIf(func(d *delivery) bool { return d.receipt.LogID == "" }) {
-		d.settle(refused(KindExists.String(), "the CRM says that a log of this call exists, but does not say which"))
+		b.unnamed(ctx, d)
 	}
 	b.send(ctx, b.open())
+}
+
+// unnamed settles a call of which the CRM says that a log exists, but not which, and does not find it either. Where its
+// search lags it may find it later.
+func (b *batch) unnamed(ctx context.Context, d *delivery) {
+	const text = "the CRM says that a log of this call exists, but does not say which"
+	if b.traits.SearchLag == 0 {
+		d.settle(refused(KindExists.String(), text))
+		return
+	}
+	until := b.options.Now().Add(b.traits.SearchLag)
+	d.receipt.doubt(until)
+	b.fail(ctx, d, Errorf(KindExists, "write call log", text))
+	d.outcome.Until = until
 }
 
 // send hands the calls to the adapter in one Write.
@@ -84,7 +104,7 @@ func (b *batch) send(ctx context.Context, sent []*delivery) {
 	miscount := countMismatch("write call log", len(results), len(writes))
 	for i, d := range sent {
 		if miscount != nil {
-			d.receipt.Doubt = d.receipt.Doubt || b.creates(d)
+			b.doubt(d)
 			b.fail(ctx, d, miscount)
 			continue
 		}
@@ -96,24 +116,33 @@ func (b *batch) send(ctx context.Context, sent []*delivery) {
 // settles the entries of a panic without a receipt of ours.
 func (b *batch) keepDoubt(ctx context.Context, sent []*delivery) {
 	for _, d := range sent {
-		d.receipt.Doubt = d.receipt.Doubt || b.creates(d)
+		b.doubt(d)
+		b.remember(d)
 	}
 	if err := b.keepReceipts(context.WithoutCancel(ctx), sent); err != nil {
 		b.options.Logger.ErrorContext(ctx, "doubt about call logs not kept, they may be written twice", "err", err)
 	}
 }
 
+// doubt notes that the write just sent may have made a log of which the id is not known.
+func (b *batch) doubt(d *delivery) {
+	if b.creates(d) {
+		d.receipt.doubt(b.options.Now().Add(b.doubtRest()))
+	}
+}
+
 // written acts on the result of one write.
 func (b *batch) written(ctx context.Context, d *delivery, w Written) {
-	if w.Err != nil && b.uncertain(ctx, w.Err) && b.creates(d) {
-		d.receipt.Doubt = true
+	if w.Err != nil && b.uncertain(ctx, w.Err) {
+		b.doubt(d)
 	}
 	if w.Progress != nil {
 		d.receipt.Progress = w.Progress
 	}
 	if w.LogID != "" {
-		d.receipt.LogID, d.receipt.Doubt = w.LogID, false
+		d.receipt.found(w.LogID)
 	}
+	b.remember(d)
 	if w.Err == nil {
 		b.done(d)
 		return
@@ -141,9 +170,11 @@ func (b *batch) uncertain(ctx context.Context, err error) bool {
 // gone lets the next attempt match anew and, since nobody knows whether the record or the log went, look the log up.
 func (b *batch) gone(ctx context.Context, d *delivery, err error) {
 	if d.receipt.Record != nil {
-		b.contacts.forget(*d.receipt.Record)
+		b.memory.forget(*d.receipt.Record, b.traits.SearchLag, b.options.Now())
 	}
-	d.receipt.Doubt = d.receipt.Doubt || d.receipt.LogID != "" && !b.traits.Upsert
+	if d.receipt.LogID != "" && !b.traits.Upsert {
+		d.receipt.doubt(b.options.Now().Add(b.traits.SearchLag))
+	}
 	d.receipt.forgetRecord()
 	d.receipt.forgetLog()
 	b.fail(ctx, d, err)
@@ -151,8 +182,10 @@ func (b *batch) gone(ctx context.Context, d *delivery, err error) {
 
 // done settles a call that stands in the CRM.
 func (b *batch) done(d *delivery) {
-	// Without an id only a look-up can tell the next delivery where the log is.
-	d.receipt.Doubt = b.creates(d)
+	d.receipt.Doubt, d.receipt.DoubtUntil = false, time.Time{}
+	if b.creates(d) { // Without an id only a look-up can tell the next delivery where the log is.
+		d.receipt.doubt(b.options.Now().Add(b.traits.SearchLag))
+	}
 	d.receipt.Owner = d.owner
 	d.settle(outbox.Outcome{Kind: outbox.Done})
 	now, messages := b.options.Now(), d.entry.Messages

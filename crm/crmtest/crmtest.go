@@ -1,8 +1,10 @@
 package crmtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -27,6 +29,13 @@ type Harness struct {
 	Secrets []string
 	// Exempt tells requests that no fault is meant for, those for a token; nil: none.
 	Exempt func(*http.Request) bool
+	// MissingLogID is the id of a call log that is not there, in the vendor's form. Empty: a number of 18 digits.
+	MissingLogID string
+	// Login is the name of an agent as the adapter looks users up. Empty: "an.nguyen@example.com".
+	Login string
+	// Lagging returns a fake of which the search does not show what is written before catchUp is called; nil: the CRM's
+	// search does not lag.
+	Lagging func(t *testing.T) (fake CRM, catchUp func())
 	// Refusals are the vendor's own forms of errors. One of kind KindInvalid for Create is required.
 	Refusals []Refusal
 }
@@ -69,13 +78,12 @@ func Run(t *testing.T, h Harness) {
 		"PartialFailure": testPartialFailure, "Concurrent": testConcurrent,
 		"Refusals": testRefusals, "RetryAfter": testRetryAfter, "StopsWhenThrottled": testStopsWhenThrottled,
 		"Redirect": testRedirect, "BrokenFind": testBrokenFind, "LostCreate": testLostCreate,
+		"Units": testUnits, "UpdateRunning": testUpdateRunning, "EachItsOwn": testEachItsOwn, "BadCall": testBadCall,
+		"FindUsers": testFindUsers, "LaggingSearch": testLaggingSearch, "Hold": testHold, "HoldEnds": testHoldEnds,
 		"Cancel": testCancel, "Unreachable": testUnreachable,
 	} {
 		t.Run(name, func(t *testing.T) {
-			fake := h.CRM(t)
-			server := NewServer(t, fake)
-			server.exempt = h.Exempt
-			test(t, &setup{Harness: h, server: server, crm: fake, adapter: h.New(t, server.URL)})
+			test(t, newSetup(t, h))
 		})
 	}
 }
@@ -90,6 +98,26 @@ type setup struct {
 
 	mu   sync.Mutex
 	logs int
+}
+
+// newSetup returns a fake that holds nothing, with an adapter for it.
+func newSetup(t *testing.T, h Harness) *setup {
+	t.Helper()
+	return newSetupOf(t, h, h.CRM(t))
+}
+
+// newSetupOf returns a fake with an adapter for it.
+func newSetupOf(t *testing.T, h Harness, fake CRM) *setup {
+	t.Helper()
+	server := NewServer(t, fake)
+	server.exempt = h.Exempt
+	return &setup{Harness: h, server: server, crm: fake, adapter: h.New(t, server.URL)}
+}
+
+// another returns the same fake with an adapter that knows nothing of what was before.
+func (s *setup) another(t *testing.T) *setup {
+	t.Helper()
+	return &setup{Harness: s.Harness, server: s.server, crm: s.crm, adapter: s.New(t, s.server.URL)}
 }
 
 func (s *setup) object(t *testing.T) string {
@@ -108,7 +136,7 @@ func (s *setup) call() call.Call {
 	s.logs++
 	start := time.Date(2026, 3, 1, 9, 30, 0, 0, time.UTC).Add(time.Duration(s.logs) * time.Minute)
 	return call.Call{
-		ID: "call-" + string(rune('a'+s.logs)), TransactionID: "T-1001", Direction: call.Inbound, State: call.Ended,
+		ID: fmt.Sprintf("call-%04d", s.logs), TransactionID: "T-1001", Direction: call.Inbound, State: call.Ended,
 		Result: call.ResultAnswered, Status: "answered", Customer: call.ParseNumber(national, "VN"), Hotline: "19001000",
 		Extension: "101", Agent: "an.nguyen", Start: start, Answer: start.Add(10 * time.Second),
 		End: start.Add(100 * time.Second), HangupBy: "customer", Total: call.KnownSeconds(100),
@@ -143,10 +171,23 @@ func (s *setup) created(t *testing.T, w crm.Write) string {
 	return written.LogID
 }
 
+// owner returns the id of a user. A fake that makes none takes any.
+func (s *setup) owner() string {
+	if vendor, makes := s.crm.(Vendor); makes {
+		return vendor.AddUser(s.login())
+	}
+	return "7"
+}
+
+func (s *setup) login() string { return cmp.Or(s.Login, "an.nguyen@example.com") }
+
+// missingLog returns the id of a call log that is not there.
+func (s *setup) missingLog() string { return cmp.Or(s.MissingLogID, "987654321987654321") }
+
 // linked returns a write that is linked to a new record and has an owner.
 func (s *setup) linked(t *testing.T) crm.Write {
 	t.Helper()
-	w := crm.Write{Call: s.call(), Owner: "7"}
+	w := crm.Write{Call: s.call(), Owner: s.owner()}
 	if objects := s.adapter.Traits().Objects; len(objects) > 0 {
 		w.Record = &crm.Record{Object: objects[0], ID: s.crm.AddRecord(objects[0], w.Call.TransactionID, phone)}
 	}

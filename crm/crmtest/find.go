@@ -116,6 +116,7 @@ func testConcurrent(t *testing.T, s *setup) {
 	t.Helper()
 	object := s.object(t)
 	id := s.crm.AddRecord(object, "T-1001", phone)
+	owner := s.owner()
 	var workers sync.WaitGroup
 	founds := make([]crm.Found, 8)
 	writtens := make([]crm.Written, len(founds))
@@ -124,7 +125,7 @@ func testConcurrent(t *testing.T, s *setup) {
 		workers.Go(func() {
 			founds[i] = s.adapter.Find(t.Context(), []crm.Lookup{{Object: object, TransactionID: "T-1001"}})[0]
 			writtens[i] = s.adapter.Write(t.Context(), []crm.Write{{
-				Call: c, Record: &crm.Record{Object: object, ID: id}, Owner: "7",
+				Call: c, Record: &crm.Record{Object: object, ID: id}, Owner: owner,
 			}})[0]
 		})
 	}

@@ -5,23 +5,11 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"sync"
 	"testing"
+	"time"
 )
-
-// CRM is a fake of a vendor's API. It answers as the vendor does, and is safe for concurrent use.
-type CRM interface {
-	http.Handler
-	// AddRecord makes a record of an object and returns its id.
-	AddRecord(object, transactionID, phone string) (id string)
-	// Logs returns the call logs that are there, the oldest first.
-	Logs() []Log
-}
-
-// Log is a call log as a CRM keeps it.
-type Log struct {
-	ID, CallID, RecordID, Owner, RecordingURL string
-}
 
 // Answer is an HTTP answer.
 type Answer struct {
@@ -41,7 +29,8 @@ type Server struct {
 	exempt   func(*http.Request) bool
 	mu       sync.Mutex
 	fault    Fault
-	requests int
+	weather  *front
+	requests []time.Time
 }
 
 // NewServer serves a CRM until the test ends.
@@ -64,19 +53,29 @@ func (s *Server) Inject(f Fault) {
 func (s *Server) Requests() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.requests
+	return len(s.requests)
+}
+
+// came returns when each request came.
+func (s *Server) came() []time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.requests)
 }
 
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	s.requests++
-	fault := s.fault
+	s.requests = append(s.requests, time.Now())
+	fault, weather := s.fault, s.weather
 	s.mu.Unlock()
-	if fault == nil || s.exempt != nil && s.exempt(r) {
+	switch {
+	case s.exempt != nil && s.exempt(r), fault == nil && weather == nil:
 		s.crm.ServeHTTP(w, r)
-		return
+	case fault != nil:
+		fault(w, r, s.crm)
+	default:
+		weather.serve(w, r, s.crm)
 	}
-	fault(w, r, s.crm)
 }
 
 // Say answers in place of the CRM.
