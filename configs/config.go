@@ -4,7 +4,11 @@ import (
 	"time"
 
 	"github.com/crmsyncd/crmsyncd/configs/secret"
+	"github.com/crmsyncd/crmsyncd/crm/bitrix24"
+	"github.com/crmsyncd/crmsyncd/crm/espocrm"
+	"github.com/crmsyncd/crmsyncd/crm/hubspot"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
+	"github.com/crmsyncd/crmsyncd/crm/salesforce"
 )
 
 // Config is the whole configuration. The comment of each field tells what it means, its unit, what 0 means and its
@@ -41,7 +45,8 @@ type Receiver struct {
 	IdleTimeout time.Duration `koanf:"idle_timeout" validate:"gt=0"`
 	// How large the headers of a request may be, 4KiB to 1MiB. Default: 16KiB.
 	MaxHeaderBytes Bytes `koanf:"max_header_bytes" validate:"gte=4096,lte=1048576"`
-	// How many connections are open at a time; more wait to be accepted. 0: no limit. Default: 10000.
+	// How many connections are open at a time; more wait to be accepted. 0: no limit. Either way 64 less than the process
+	// may have open files (ulimit -n, LimitNOFILE= of systemd) is the most. Default: 10000.
 	MaxConnections int `koanf:"max_connections" validate:"gte=0"`
 	// How many webhooks wait for the disk at a time; more are answered with 503. Default: 4096.
 	MaxInFlight int `koanf:"max_in_flight" validate:"gte=1"`
@@ -158,7 +163,11 @@ type CRM struct {
 	// Adapter of the CRM. The other keys of this section are the adapter's. Required.
 	Type string `koanf:"type" validate:"crm_type"`
 
-	Rest rest.Config `koanf:"-" validate:"-"`
+	Bitrix24   bitrix24.Config   `koanf:"-" validate:"-"`
+	Espocrm    espocrm.Config    `koanf:"-" validate:"-"`
+	Hubspot    hubspot.Config    `koanf:"-" validate:"-"`
+	Rest       rest.Config       `koanf:"-" validate:"-"`
+	Salesforce salesforce.Config `koanf:"-" validate:"-"`
 }
 
 // Admin is the listener for operators: metrics, health, API and console.

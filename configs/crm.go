@@ -2,15 +2,24 @@ package configs
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
+	"github.com/crmsyncd/crmsyncd/crm/bitrix24"
+	"github.com/crmsyncd/crmsyncd/crm/espocrm"
+	"github.com/crmsyncd/crmsyncd/crm/hubspot"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
+	"github.com/crmsyncd/crmsyncd/crm/salesforce"
 )
 
 // adapters is the table of CRMs. A new one is a field of CRM, its default in Default, and a line here.
 func adapters() []adapter {
 	return []adapter{
-		{"rest", func(c *CRM) section { return &c.Rest }, as(func(e *rest.ConfigError) problem { return problem(*e) })},
+		{bitrix24.Name, func(c *CRM) section { return &c.Bitrix24 }, withPath},
+		{espocrm.Name, func(c *CRM) section { return &c.Espocrm }, withPath},
+		{hubspot.Name, func(c *CRM) section { return &c.Hubspot }, withPath},
+		{rest.Name, func(c *CRM) section { return &c.Rest }, as(func(e *rest.ConfigError) problem { return problem(*e) })},
+		{salesforce.Name, func(c *CRM) section { return &c.Salesforce }, withPath},
 	}
 }
 
@@ -40,6 +49,18 @@ func as[E error](convert func(E) problem) func(error) (problem, bool) {
 	}
 }
 
+// keyPath is what a mistake begins with that says where it is: "objects[1].name: ".
+var keyPath = regexp.MustCompile(`^([a-z_0-9]+(?:\[\d+\])?(?:\.[a-z_0-9]+(?:\[\d+\])?)*): (.+)$`)
+
+// withPath takes an error apart whose text begins with the path of a key.
+func withPath(err error) (problem, bool) {
+	parts := keyPath.FindStringSubmatch(err.Error())
+	if parts == nil {
+		return problem{}, false
+	}
+	return problem{Path: parts[1], Problem: parts[2]}, true
+}
+
 // adapterOf returns the adapter of a type.
 func adapterOf(name string) (adapter, bool) {
 	for _, a := range adapters() {
@@ -51,13 +72,7 @@ func adapterOf(name string) (adapter, bool) {
 }
 
 // adapterNames lists the types for messages.
-func adapterNames() string {
-	names := make([]string, 0, len(adapters()))
-	for _, a := range adapters() {
-		names = append(names, a.name)
-	}
-	return strings.Join(names, ", ")
-}
+func adapterNames() string { return strings.Join(Adapters(), ", ") }
 
 // problems returns what the adapter finds wrong with its section.
 func (a adapter) problems(c *CRM) []problem {

@@ -3,7 +3,11 @@ package configs
 import (
 	"time"
 
+	"github.com/crmsyncd/crmsyncd/crm/bitrix24"
+	"github.com/crmsyncd/crmsyncd/crm/espocrm"
+	"github.com/crmsyncd/crmsyncd/crm/hubspot"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
+	"github.com/crmsyncd/crmsyncd/crm/salesforce"
 )
 
 // Default returns the configuration that the file and the environment are laid over. It is not valid by itself:
@@ -26,9 +30,12 @@ func Default() Config {
 			Retry:   Retry{Initial: time.Second, Max: 5 * time.Minute, GiveUpAfter: 72 * time.Hour, Jitter: 0.5},
 			Breaker: Breaker{Failures: 5, Pause: 5 * time.Second, MaxPause: time.Minute},
 		},
-		Match:           Match{Wait: 15 * time.Minute, Phone: true, Unmatched: UnmatchedPark},
-		Agents:          Agents{Cache: 10 * time.Minute},
-		CRM:             CRM{Rest: rest.Default()},
+		Match:  Match{Wait: 15 * time.Minute, Phone: true, Unmatched: UnmatchedPark},
+		Agents: Agents{Cache: 10 * time.Minute},
+		CRM: CRM{
+			Bitrix24: bitrix24.Default(), Espocrm: espocrm.Default(), Hubspot: hubspot.Default(), Rest: rest.Default(),
+			Salesforce: salesforce.Default(),
+		},
 		Admin:           Admin{Listen: "127.0.0.1:9090"},
 		Log:             Log{Level: "info", Format: "json"},
 		ShutdownTimeout: 25 * time.Second,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/crmsyncd/crmsyncd/configs"
 	"github.com/crmsyncd/crmsyncd/crm"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 	"github.com/crmsyncd/crmsyncd/crm/call"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
 	"github.com/crmsyncd/crmsyncd/crm/sandbox"
@@ -33,7 +34,7 @@ func TestMappingsFitTheSandbox(t *testing.T) {
 			t.Cleanup(server.Close)
 			config, err := configs.Load(name, []string{"CRMSYNCD_CRM__BASE_URL=" + server.URL + "/api/v1"})
 			require.NoError(t, err)
-			adapter, err := rest.New(config.CRM.Rest, rest.Options{Location: time.UTC, PhoneRegion: "VN"})
+			adapter, err := rest.New(config.CRM.Rest, api.Options{Location: time.UTC, PhoneRegion: "VN"})
 			require.NoError(t, err)
 			t.Cleanup(adapter.Close)
 			drive(t, adapter)

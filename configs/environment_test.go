@@ -59,7 +59,7 @@ func TestEnvironmentOverridesTheFile(t *testing.T) {
 
 func TestEveryKeyIsAlsoAVariable(t *testing.T) {
 	set := 0
-	for _, field := range configs.Reference() {
+	for _, field := range configs.Reference("rest") {
 		if field.Env == "" {
 			require.Contains(t, field.Path, "[]")
 			continue

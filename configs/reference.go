@@ -14,8 +14,17 @@ type Field struct {
 	Env string
 }
 
-// Reference lists all keys in the order of their declaration, those of every adapter included.
-func Reference() []Field {
+// Adapters lists the types of CRM, in the order of their names.
+func Adapters() []string {
+	var names []string
+	for _, a := range adapters() {
+		names = append(names, a.name)
+	}
+	return names
+}
+
+// Reference lists our own keys and those of an adapter, in the order of their declaration.
+func Reference(adapter string) []Field {
 	config := Default()
 	var fields []Field
 	add := func(all []key) {
@@ -31,7 +40,7 @@ func Reference() []Field {
 		}
 	}
 	add(keys(reflect.ValueOf(config), ""))
-	for _, a := range adapters() {
+	if a, known := adapterOf(adapter); known {
 		add(keys(reflect.ValueOf(a.section(&config.CRM)).Elem(), "crm"))
 	}
 	return fields

@@ -69,7 +69,7 @@ func comments(t *testing.T) map[string]documented {
 
 func TestCommentsTellTheDefaults(t *testing.T) {
 	docs := comments(t)
-	for _, field := range configs.Reference() {
+	for _, field := range configs.Reference("rest") {
 		doc, ok := docs[field.Path]
 		if !ok {
 			continue // of an adapter, or the file of a secret
@@ -86,10 +86,13 @@ func TestCommentsTellTheDefaults(t *testing.T) {
 
 func TestReferenceIsComplete(t *testing.T) {
 	paths := map[string]configs.Field{}
-	for _, field := range configs.Reference() {
-		require.NotContains(t, paths, field.Path)
-		require.NotEmpty(t, field.Type, field.Path)
-		paths[field.Path] = field
+	for _, adapter := range append(configs.Adapters(), "rest") {
+		clear(paths)
+		for _, field := range configs.Reference(adapter) {
+			require.NotContains(t, paths, field.Path)
+			require.NotEmpty(t, field.Type, field.Path)
+			paths[field.Path] = field
+		}
 	}
 	for path, want := range map[string]configs.Field{
 		"receiver.body_limit": {Type: "a size such as 64KiB or 8GiB", Default: "64KiB"},
@@ -138,7 +141,7 @@ func table(t *testing.T, w io.Writer) {
 		require.NoError(t, err)
 	}
 	print("\n| key | default | meaning |\n|---|---|---|\n")
-	for _, field := range configs.Reference() {
+	for _, field := range configs.Reference("rest") {
 		doc, ours := docs[field.Path]
 		secret, isFile := strings.CutSuffix(field.Path, "_file")
 		switch of, known := docs[secret]; {
@@ -156,7 +159,11 @@ func table(t *testing.T, w io.Writer) {
 	print("\nEach key is also a variable: `delivery.retry.max` is `CRMSYNCD_DELIVERY__RETRY__MAX`. Lists are separated " +
 		"by commas there, maps are\nwritten as `{key: value}`. The other keys of `crm` are those of the adapter: " +
 		"[`configs/example.yaml`](configs/example.yaml) has all of the\nadapter `rest`, the comments of " +
-		"[`crm/rest`](crm/rest/doc.go) explain them.\n\n")
+		"[`crm/rest`](crm/rest/doc.go) explain them; the page of each other CRM has its own: ")
+	for i, adapter := range pages() {
+		print("%s[`%s`](crm/%s/README.md)", []string{"", ", "}[min(i, 1)], adapter, adapter)
+	}
+	print(".\n\n")
 }
 
 func TestExampleHasEveryKeyWithItsDefault(t *testing.T) {
@@ -178,7 +185,7 @@ func TestExampleHasEveryKeyWithItsDefault(t *testing.T) {
 	require.Equal(t, byDefault, crm)
 
 	docs, given := comments(t), exampleKeys(t)
-	for _, field := range configs.Reference() {
+	for _, field := range configs.Reference("rest") {
 		name := field.Path[strings.LastIndex(field.Path, ".")+1:]
 		deep := strings.HasPrefix(field.Path, "crm.") && regexp.MustCompile(
 			`\[\]|\.(create|update|upsert|find)\.`).MatchString(field.Path)

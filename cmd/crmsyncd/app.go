@@ -53,7 +53,7 @@ func newDaemon(ctx context.Context, cfg *configs.Config, logger *slog.Logger) (_
 	set := metrics.New(registry)
 	set.Build(thisBuild().Version, thisBuild().Commit)
 
-	if d.store, err = openStore(cfg.Outbox, cfg.Delivery.MaxStarts, logger, set.Store().Committed); err != nil {
+	if d.store, err = openStore(cfg.Outbox, cfg.Delivery.MaxStarts, logger, set); err != nil {
 		return nil, err
 	}
 	set.WatchOutbox(d.figures)

@@ -183,7 +183,7 @@ func TestReadmeConfigurationsLoad(t *testing.T) {
 
 func TestReadmeNamesKeysOfTheConfiguration(t *testing.T) {
 	known, sections := map[string]bool{}, map[string]bool{}
-	for _, field := range configs.Reference() {
+	for _, field := range configs.Reference("rest") {
 		parts := strings.Split(strings.ReplaceAll(field.Path, "[]", ""), ".")
 		sections[parts[0]] = true
 		for i := range parts {

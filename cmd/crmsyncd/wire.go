@@ -12,28 +12,31 @@ import (
 	"github.com/crmsyncd/crmsyncd/crm"
 	"github.com/crmsyncd/crmsyncd/crm/adapters"
 	"github.com/crmsyncd/crmsyncd/crm/admin"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 	"github.com/crmsyncd/crmsyncd/crm/console"
+	"github.com/crmsyncd/crmsyncd/metrics"
 	"github.com/crmsyncd/crmsyncd/outbox"
 	"github.com/crmsyncd/crmsyncd/outbox/bolt"
 	"github.com/crmsyncd/crmsyncd/receiver"
 	"github.com/crmsyncd/crmsyncd/receiver/alohub"
 )
 
-func openStore(cfg configs.Outbox, maxStarts int, logger *slog.Logger, committed func(time.Duration, int)) (*bolt.Store, error) {
+func openStore(cfg configs.Outbox, maxStarts int, logger *slog.Logger, set *metrics.Set) (*bolt.Store, error) {
 	return bolt.Open(bolt.Options{
 		Path: cfg.Path, Limit: int64(cfg.Limit), QuarantineBytes: int64(cfg.QuarantineLimit),
 		QuarantineCount: int64(cfg.QuarantineCount), MaxStarts: maxStarts,
-		Logger: logger.With(slog.String("component", "outbox")), Committed: committed,
+		Logger: logger.With(slog.String("component", "outbox")), Committed: set.Store().Committed,
+		Parked: set.Relay().Parked,
 	})
 }
 
 // newAdapter returns the adapter of the configured CRM; observer may be nil.
-func newAdapter(cfg *configs.Config, logger *slog.Logger, observer adapters.Observer) (crm.Adapter, error) {
+func newAdapter(cfg *configs.Config, logger *slog.Logger, observer api.Observer) (crm.Adapter, error) {
 	location, err := time.LoadLocation(cfg.Source.TimeZone)
 	if err != nil {
 		return nil, fmt.Errorf("source.time_zone: %w", err)
 	}
-	return adapters.New(cfg.CRM, adapters.Options{
+	return adapters.New(cfg.CRM, api.Options{
 		Logger: logger.With(slog.String("component", "crm")), Observer: observer, UserAgent: "crmsyncd/" + version,
 		Location: location, PhoneRegion: cfg.Source.PhoneRegion,
 	})

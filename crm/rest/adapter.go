@@ -2,53 +2,27 @@ package rest
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"slices"
-	"sync/atomic"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-	"golang.org/x/time/rate"
-
 	"github.com/crmsyncd/crmsyncd/crm"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 )
 
 // Name is what the adapter is called in configuration and metrics.
 const Name = "rest"
 
-// Options are what an Adapter is given by the program, not by its configuration. The zero value works.
-type Options struct {
-	// Logger gets what an operator should know of answers that are odd but no errors. nil: nothing is logged.
-	Logger *slog.Logger
-	// Observer is told of every request. nil: nobody is.
-	Observer Observer
-	// Now is the clock for waits and durations. nil: time.Now.
-	Now func() time.Time
-	// UserAgent names the program in requests. Empty: "crmsyncd".
-	UserAgent string
-	// Location and PhoneRegion are those of the call centre; Config.TimeZone and Config.PhoneRegion come first. nil: UTC;
-	// empty: numbers are compared only where they have a country code.
-	Location    *time.Location
-	PhoneRegion string
-}
-
 // Adapter speaks to a REST CRM as a Config says. It is safe for concurrent use.
 type Adapter struct {
-	masker
-
-	cfg           Config
-	plan          *plan
-	header        http.Header
-	client        *http.Client
-	authorization authorization
-	limiter       *rate.Limiter
-	logger        *slog.Logger
-	observer      Observer
-	now           func() time.Time
+	cfg    Config
+	plan   *plan
+	client *api.Client
+	logger *slog.Logger
+	now    func() time.Time
+	// dryRun says that writes are recorded only, so that they have neither an id nor anything to read back.
+	dryRun bool
 }
 
 // All that a CRM may offer. What is not configured says so: see the methods.
@@ -62,43 +36,58 @@ var (
 
 // New compiles a configuration and returns its Adapter. It sends nothing. The error joins a ConfigError for each
 // mistake.
-func New(cfg Config, opts Options) (*Adapter, error) {
-	p, err := compile(cfg, opts)
+func New(cfg Config, o api.Options) (*Adapter, error) {
+	o = o.Filled()
+	p, err := compile(cfg, o)
 	if err != nil {
 		return nil, fmt.Errorf("set up the REST adapter: %w", err)
 	}
-	a := &Adapter{
-		cfg: cfg, plan: p, client: newClient(cfg), header: http.Header{}, logger: opts.Logger, observer: opts.Observer,
-		now: opts.Now, limiter: rate.NewLimiter(rate.Inf, 1),
+	a := &Adapter{cfg: cfg, plan: p, logger: o.Logger, now: o.Now, dryRun: o.DryRun != nil}
+	credentials, err := cfg.Auth.credentials(cfg.connection(), o)
+	if err != nil {
+		return nil, fmt.Errorf("set up the REST adapter: auth: %w", err)
 	}
-	if a.logger == nil {
-		a.logger = slog.New(slog.DiscardHandler)
-	}
-	if a.observer == nil {
-		a.observer = silent{}
-	}
-	if a.now == nil {
-		a.now = time.Now
-	}
-	if cfg.Rate.PerSecond > 0 {
-		a.limiter = rate.NewLimiter(rate.Limit(cfg.Rate.PerSecond), max(cfg.Rate.Burst, 1))
-	}
-	a.header.Set("Accept", "application/json")
-	a.header.Set("User-Agent", cmp.Or(opts.UserAgent, "crmsyncd"))
+	header := http.Header{}
 	for key, value := range cfg.Headers {
-		a.header.Set(key, value)
+		header.Set(key, value)
 	}
-	a.authorization = newAuthorization(cfg.Auth, a.client, a.now)
-	hidden := cfg.Auth.secrets()
-	if u, err := url.Parse(cfg.BaseURL); err == nil {
-		hidden = append(hidden, u.Host)
+	a.client, err = api.NewClient(api.ClientConfig{
+		BaseURL: cfg.BaseURL, Connection: cfg.connection(), Credentials: credentials, Header: header,
+		Secrets: []string{cfg.Auth.Password.Reveal()}, Budgets: map[string]api.Budget{allRequests: cfg.Rate},
+	}, o)
+	if err != nil {
+		return nil, fmt.Errorf("set up the REST adapter: base_url: %w", err)
 	}
-	a.masker = newMasker(hidden)
 	return a, nil
 }
 
+// allRequests is the one rate bucket.
+const allRequests = "all"
+
+// credentials returns what proves who asks.
+func (a Auth) credentials(c api.Connection, o api.Options) (api.Credentials, error) {
+	scheme := cmp.Or(a.Scheme, "Bearer")
+	switch a.Type {
+	case AuthBearer:
+		return api.Static("Authorization", scheme+" "+a.Token.Reveal()), nil
+	case AuthBasic:
+		r := http.Request{Header: http.Header{}}
+		r.SetBasicAuth(a.Username, a.Password.Reveal())
+		return api.Static("Authorization", r.Header.Get("Authorization")), nil
+	case AuthHeader:
+		return api.Static(a.Header, a.Value.Reveal()), nil
+	case AuthClientCredentials:
+		return api.NewOAuth(api.OAuth{
+			TokenURL: a.TokenURL, ClientID: a.ClientID, ClientSecret: a.ClientSecret, Scopes: a.Scopes, Params: a.TokenParams,
+			Scheme: scheme,
+		}, c, o)
+	default:
+		return nil, nil
+	}
+}
+
 // Close closes the connections that are idle. The Adapter may be used afterwards.
-func (a *Adapter) Close() { a.client.CloseIdleConnections() }
+func (a *Adapter) Close() { a.client.Close() }
 
 // Traits tells what the configuration makes of the CRM. Without objects the CRM has to match by itself.
 func (a *Adapter) Traits() crm.Traits {
@@ -113,42 +102,7 @@ func (a *Adapter) Traits() crm.Traits {
 	return t
 }
 
-// each calls do for 0 to n-1, a few at a time, and returns the results in order. After an error that stops the whole
-// target the rest is not sent: fail makes a result of that error.
-func each[T any](a *Adapter, n int, do func(i int) (T, error), fail func(err error) T) []T {
-	results := make([]T, n)
-	var stop atomic.Pointer[crm.Error]
-	var group errgroup.Group
-	group.SetLimit(a.cfg.Concurrency)
-	for i := range n {
-		group.Go(func() error {
-			if e := stop.Load(); e != nil {
-				results[i] = fail(e)
-				return nil
-			}
-			result, err := do(i)
-			results[i] = result
-			if e, ok := errors.AsType[*crm.Error](err); ok && slices.Contains(stopping, e.Kind) {
-				stop.CompareAndSwap(nil, e)
-			}
-			return nil
-		})
-	}
-	_ = group.Wait() // no function returns an error
-	return results
+// each calls do for 0 to n-1, a few at a time, as api.Each does.
+func (a *Adapter) each(n int, do func(i int) error) []error {
+	return api.Each(n, a.cfg.Concurrency, do)
 }
-
-// stopping are the kinds of error that concern the whole target.
-var stopping = []crm.Kind{crm.KindThrottled, crm.KindQuota, crm.KindUnauthorized}
-
-// Observer is told of every request. Its methods are called from several goroutines and must not block.
-type Observer interface {
-	// Requested: an operation (find, create_log, …) got an answer of a class (2xx, 3xx, 4xx, 429, 5xx) or none that can
-	// be read (error), after a time.
-	Requested(operation, class string, took time.Duration)
-}
-
-// silent is the Observer of those who gave none.
-type silent struct{}
-
-func (silent) Requested(string, string, time.Duration) {}

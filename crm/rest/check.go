@@ -45,7 +45,7 @@ func (a *Adapter) checkLookup(ctx context.Context, subject string, op *operation
 		return crm.Finding{Subject: subject, Err: fmt.Errorf(
 			"%d found for a value that nothing carries: the CRM ignores the filter, is the name of the field right?",
 			len(items))}
-	case got.then == thenNotFound:
+	case got.notFound:
 		return crm.Finding{Subject: subject, Detail: fmt.Sprintf(
 			"the CRM answered HTTP %d, taken for nothing found: make sure that it knows the path", got.Status)}
 	default:

@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/crmsyncd/crmsyncd/configs/secret"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 )
 
 // Config describes a REST CRM. Default has the values of what is not said. Texts may hold expressions as ${…}; keys
@@ -16,7 +18,10 @@ type Config struct {
 	Timeout        time.Duration `koanf:"timeout" validate:"gt=0"`
 	ConnectTimeout time.Duration `koanf:"connect_timeout" validate:"gt=0"`
 	// MaxResponse is how large an answer may be, default 1MiB. A larger one cannot be read.
-	MaxResponse Size `koanf:"max_response" validate:"gt=0"`
+	MaxResponse api.Size `koanf:"max_response" validate:"gt=0"`
+	// PrivateAddresses allows base_url and token_url to resolve to addresses of your own network, default true: most CRMs
+	// that are spoken to like this stand there.
+	PrivateAddresses bool `koanf:"private_addresses"`
 	// Concurrency is how many requests of one batch are under way at a time, default 4.
 	Concurrency int `koanf:"concurrency" validate:"gte=1,lte=64"`
 	// TimeZone is the zone of the function local, default that of the call centre.
@@ -27,7 +32,8 @@ type Config struct {
 	// Headers go with every request as they are. Secrets belong in Auth.
 	Headers map[string]string `koanf:"headers"`
 	Auth    Auth              `koanf:"auth"`
-	Rate    Rate              `koanf:"rate"`
+	// Rate bounds the requests of all workers together, default without bound.
+	Rate api.Budget `koanf:"rate"`
 	// IdempotencyHeader names a header that carries the same value in every create of the same call; empty: none.
 	IdempotencyHeader string `koanf:"idempotency_header"`
 	// PhoneForms are the spellings in which a number is looked up, one request each until one hits: e164
@@ -78,14 +84,6 @@ type Auth struct {
 	ClientSecretFile string            `koanf:"client_secret_file"`
 	Scopes           []string          `koanf:"scopes"`
 	TokenParams      map[string]string `koanf:"token_params"`
-}
-
-// Rate bounds the requests of all workers together.
-type Rate struct {
-	// PerSecond is how many requests are sent per second on average; 0 (default): no bound.
-	PerSecond float64 `koanf:"per_second" validate:"gte=0"`
-	// Burst is how many may be sent at once, default 1.
-	Burst int `koanf:"burst" validate:"gte=0"`
 }
 
 // Object is one kind of record. ID, TransactionID, Phones and Owner are expressions over a record found, item.
@@ -195,8 +193,8 @@ type Answer struct {
 func Default() Config {
 	return Config{
 		Timeout: 10 * time.Second, ConnectTimeout: 5 * time.Second, MaxResponse: 1 << 20, Concurrency: 4,
-		PhoneForms: []string{"e164", "national", "digits", "raw"},
-		Auth:       Auth{Type: AuthNone},
+		PrivateAddresses: true, PhoneForms: []string{"e164", "national", "digits", "raw"},
+		Auth: Auth{Type: AuthNone},
 	}
 }
 
@@ -220,6 +218,23 @@ func (e *ConfigError) Error() string {
 
 // Validate returns every mistake as a ConfigError, joined by errors.Join. All expressions are compiled and checked.
 func (c Config) Validate() error {
-	_, err := compile(c, Options{})
+	_, err := compile(c, api.Options{}.Filled())
 	return err
+}
+
+// connection returns what concerns the connections.
+func (c Config) connection() api.Connection {
+	return api.Connection{
+		Timeout: c.Timeout, ConnectTimeout: c.ConnectTimeout, MaxResponse: c.MaxResponse,
+		PrivateAddresses: c.PrivateAddresses,
+	}
+}
+
+// quoted returns a value of the configuration as it stands in an error: on one line and not too long.
+func quoted(s string) string {
+	const maxQuoted = 120
+	if runes := []rune(s); len(runes) > maxQuoted {
+		s = string(runes[:maxQuoted]) + "…"
+	}
+	return strconv.Quote(s)
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/crmsyncd/crmsyncd/crm/api"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
 )
 
@@ -95,6 +96,10 @@ func TestMistakes(t *testing.T) {
 			"method", "method: PUT", "method: DELETE", "calls.update.method: must be one of GET, POST, PUT, PATCH",
 		},
 		{
+			"create by GET", `create: {path: /calls, body: {id: "${call.id}"}`, "create: {method: GET, path: /calls",
+			"calls.create.method: must not make anything: a connection that breaks may repeat a GET by itself",
+		},
+		{
 			"token", "token: canary-secret-value", "username: x", "auth.token: is missing: type bearer needs it",
 		},
 		{
@@ -122,7 +127,7 @@ func TestMistakes(t *testing.T) {
 			err := parseConfig(t, text).Validate()
 			require.Equal(t, []string{test.want}, mistakes(t, err))
 			require.NotContains(t, err.Error(), "canary")
-			_, err = rest.New(parseConfig(t, text), rest.Options{})
+			_, err = rest.New(parseConfig(t, text), api.Options{})
 			require.ErrorContains(t, err, test.want[:strings.Index(test.want, ":")])
 		})
 	}
@@ -165,16 +170,4 @@ calls: {upsert: {path: /calls, id: body.id}}
 `)).Traits()
 	require.True(t, traits.Upsert && traits.MatchesItself)
 	require.False(t, traits.Immutable)
-}
-
-func TestSize(t *testing.T) {
-	var s rest.Size
-	require.NoError(t, s.UnmarshalText([]byte("64KiB")))
-	require.Equal(t, rest.Size(64<<10), s)
-	text, err := s.MarshalText()
-	require.NoError(t, err)
-	require.Equal(t, "64 KiB", string(text))
-	for _, wrong := range []string{"", "x", "-1", "9EiB"} {
-		require.Error(t, s.UnmarshalText([]byte(wrong)))
-	}
 }

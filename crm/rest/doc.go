@@ -61,6 +61,9 @@
 // A 500 or 503 that is the question's own fault is retried for as long as any outage unless a rule says better: invalid
 // parks the call at once with the CRM's words, forbidden after a few attempts.
 //
+// After throttled or quota with a time nothing at all is sent before that time. Connections, tokens and rests are those
+// of package api.
+//
 // # Traps
 //
 // Some CRMs answer a filter they do not know with every record, so each record found is checked again and one that does

@@ -14,10 +14,14 @@ import (
 // found is checked again: one that does not carry the transaction id, or a number that is the same as the one asked
 // for, is left out, whatever the CRM thinks. A look-up that the object has no operation for finds nothing.
 func (a *Adapter) Find(ctx context.Context, lookups []crm.Lookup) []crm.Found {
-	return each(a, len(lookups), func(i int) (crm.Found, error) {
-		found := a.find(ctx, lookups[i])
-		return found, found.Err
-	}, func(err error) crm.Found { return crm.Found{Err: err} })
+	found := make([]crm.Found, len(lookups))
+	for i, err := range a.each(len(lookups), func(i int) error {
+		found[i] = a.find(ctx, lookups[i])
+		return found[i].Err
+	}) {
+		found[i].Err = err
+	}
+	return found
 }
 
 func (a *Adapter) find(ctx context.Context, l crm.Lookup) crm.Found {
@@ -113,7 +117,7 @@ func (a *Adapter) search(ctx context.Context, o *object, op *operation, env look
 // error in disguise is not taken for "nothing found".
 func (a *Adapter) items(ctx context.Context, op *operation, env any) (items []itemEnv, got reply, err error) {
 	got, err = a.call(ctx, op, env, "")
-	if err != nil || got.then == thenNotFound || got.Status == http.StatusNoContent {
+	if err != nil || got.notFound || got.Status == http.StatusNoContent {
 		return nil, got, err
 	}
 	list := got.Body
@@ -136,7 +140,7 @@ func (a *Adapter) items(ctx context.Context, op *operation, env any) (items []it
 // unreadable is the error of a look-up whose answer says success and means nothing.
 func unreadable(op *operation, got answer, problem string) error {
 	switch {
-	case got.tooLarge:
+	case got.cut:
 		problem = "the answer is larger than max_response"
 	case !got.isJSON:
 		problem = "the answer is not JSON"
@@ -147,10 +151,14 @@ func unreadable(op *operation, got answer, problem string) error {
 // FindLogs looks call logs up by their call id. A log that does not carry the call id is left out; of several the first
 // is taken. Without calls.find the errors say so.
 func (a *Adapter) FindLogs(ctx context.Context, calls []call.Call) []crm.LogFound {
-	return each(a, len(calls), func(i int) (crm.LogFound, error) {
-		id, err := a.findLog(ctx, calls[i])
-		return crm.LogFound{LogID: id, Err: err}, err
-	}, func(err error) crm.LogFound { return crm.LogFound{Err: err} })
+	found := make([]crm.LogFound, len(calls))
+	for i, err := range a.each(len(calls), func(i int) (err error) {
+		found[i].LogID, err = a.findLog(ctx, calls[i])
+		return err
+	}) {
+		found[i].Err = err
+	}
+	return found
 }
 
 func (a *Adapter) findLog(ctx context.Context, c call.Call) (string, error) {
@@ -180,13 +188,17 @@ func (a *Adapter) findLog(ctx context.Context, c call.Call) (string, error) {
 // FindUsers looks users up by the names of agents; upper and lower case are the same. Without users.find nobody is
 // found. A name that several users have is an error: an owner is not guessed.
 func (a *Adapter) FindUsers(ctx context.Context, agents []string) []crm.UserFound {
+	found := make([]crm.UserFound, len(agents))
 	if a.plan.findUser == nil {
-		return make([]crm.UserFound, len(agents))
+		return found
 	}
-	return each(a, len(agents), func(i int) (crm.UserFound, error) {
-		id, err := a.findUser(ctx, strings.TrimSpace(agents[i]))
-		return crm.UserFound{UserID: id, Err: err}, err
-	}, func(err error) crm.UserFound { return crm.UserFound{Err: err} })
+	for i, err := range a.each(len(agents), func(i int) (err error) {
+		found[i].UserID, err = a.findUser(ctx, strings.TrimSpace(agents[i]))
+		return err
+	}) {
+		found[i].Err = err
+	}
+	return found
 }
 
 func (a *Adapter) findUser(ctx context.Context, agent string) (string, error) {

@@ -3,7 +3,6 @@ package rest_test
 import (
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -42,31 +41,4 @@ func unjoin(err error) []error {
 		return joined.Unwrap()
 	}
 	return nil
-}
-
-// FuzzRetryAfter: a CRM cannot make us wait for ever, nor a negative time.
-func FuzzRetryAfter(f *testing.F) {
-	for _, seed := range []string{
-		"7", "0", "-1", "1.5", "1e300", "NaN", "Inf", "0x10", "", " 30 ", "Sun, 01 Mar 2026 02:30:30 GMT", "soon",
-		"Sunday, 01-Mar-26 02:30:00 GMT", "Fri, 01 Jan 9999 00:00:00 GMT", "99999999999999999999",
-	} {
-		f.Add(seed)
-	}
-	now := time.Date(2026, 3, 1, 2, 30, 0, 0, time.UTC)
-	f.Fuzz(func(t *testing.T, text string) {
-		wait := rest.ParseRetryAfter(text, now)
-		require.GreaterOrEqual(t, wait, time.Duration(0))
-		require.LessOrEqual(t, wait, 24*time.Hour)
-	})
-}
-
-func TestRetryAfter(t *testing.T) {
-	now := time.Date(2026, 3, 1, 2, 30, 0, 0, time.UTC)
-	for text, want := range map[string]time.Duration{
-		"7": 7 * time.Second, " 30 ": 30 * time.Second, "1.5": 1500 * time.Millisecond, "0": 0, "-5": 0, "soon": 0, "": 0,
-		"NaN": 0, "1e300": 24 * time.Hour, "Sun, 01 Mar 2026 02:30:30 GMT": 30 * time.Second,
-		"Sun, 01 Mar 2026 02:29:00 GMT": 0, "Fri, 01 Jan 2027 00:00:00 GMT": 24 * time.Hour,
-	} {
-		require.Equal(t, want, rest.ParseRetryAfter(text, now), text)
-	}
 }

@@ -9,22 +9,15 @@ import (
 	"strings"
 
 	"github.com/expr-lang/expr"
-)
 
-// effect is what an operation does to the CRM, which decides what a lost or a missing answer means.
-type effect uint8
-
-const (
-	lookup effect = iota // changes nothing
-	update               // harmless when repeated
-	create               // makes a second one when repeated
+	"github.com/crmsyncd/crmsyncd/crm/api"
 )
 
 // operation is a compiled Operation.
 type operation struct {
 	// name is the label in metrics, title what errors call it.
 	name, title string
-	effect      effect
+	effect      api.Effect
 	method      string
 	path        *template
 	query       []parameter
@@ -59,7 +52,7 @@ type readBack struct {
 // place says what an operation is for: where it stands, its names and effect, and what its expressions see.
 type place struct {
 	path, name, title string
-	effect            effect
+	effect            api.Effect
 	env               any
 	// writes says that it makes or changes a call log, so that the answer names it and a read back makes sense.
 	writes bool
@@ -83,7 +76,7 @@ func (c *compiler) operation(p place, o *Operation, global []rule) *operation {
 	}
 	if op.method == "" {
 		op.method = http.MethodPost
-		if p.effect == lookup {
+		if p.effect == api.Reads {
 			op.method = http.MethodGet
 		}
 	}
@@ -104,18 +97,21 @@ func (c *compiler) misplaced(p place, o *Operation) {
 			c.mistake(p.path+"."+key, value, "has no meaning here")
 		}
 	}
-	if p.effect != lookup {
+	if p.effect != api.Reads {
 		none("records", o.Records)
 		none("truncated", o.Truncated)
 	}
 	switch {
-	case p.effect == create && strings.TrimSpace(o.ID) == "":
+	case p.effect == api.Creates && strings.TrimSpace(o.ID) == "":
 		c.mistake(p.path+".id", "", "is missing: say where the answer has the id, as in body.id")
-	case p.effect == lookup:
+	case p.effect == api.Reads:
 		none("id", o.ID)
 	}
 	if o.ReadBack != nil && !p.writes {
 		c.mistake(p.path+".read_back", "", "has no meaning here")
+	}
+	if p.effect == api.Creates && o.Method == http.MethodGet {
+		c.mistake(p.path+".method", o.Method, "must not make anything: a connection that breaks may repeat a GET by itself")
 	}
 	if o.Body != nil && o.Method == http.MethodGet {
 		c.mistake(p.path+".body", "", "a GET has no body")

@@ -16,6 +16,7 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"github.com/crmsyncd/crmsyncd/configs/secret"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 )
 
 // plan is a compiled Config.
@@ -41,7 +42,7 @@ type object struct {
 }
 
 // compile checks and compiles the whole configuration. Its error joins a ConfigError for each mistake.
-func compile(cfg Config, opts Options) (*plan, error) {
+func compile(cfg Config, opts api.Options) (*plan, error) {
 	c := &compiler{}
 	c.simpleRules(cfg)
 	zone := opts.Location
@@ -50,9 +51,6 @@ func compile(cfg Config, opts Options) (*plan, error) {
 		if zone, err = time.LoadLocation(cfg.TimeZone); err != nil {
 			c.mistake("time_zone", cfg.TimeZone, "is no name of a time zone such as Asia/Ho_Chi_Minh")
 		}
-	}
-	if zone == nil {
-		zone = time.UTC
 	}
 	c.functions = functions(zone)
 	c.address(cfg)
@@ -198,20 +196,20 @@ func (c *compiler) calls(p *plan, calls Calls, global []rule) {
 	case calls.Create != nil && calls.Find == nil:
 		c.mistake("calls.find", "", "is missing: a create whose answer got lost is looked up by it before it is repeated")
 	}
-	at := func(key, title string, effect effect) place {
+	at := func(key, title string, effect api.Effect) place {
 		name := strings.ReplaceAll(title, "call log", "log")
 		return place{
 			path: "calls." + key, name: strings.ReplaceAll(name, " ", "_"), title: title, effect: effect, env: writeEnv{},
 			writes: true,
 		}
 	}
-	p.create = c.operation(at("create", "create call log", create), calls.Create, global)
-	p.update = c.operation(at("update", "update call log", update), calls.Update, global)
+	p.create = c.operation(at("create", "create call log", api.Creates), calls.Create, global)
+	p.update = c.operation(at("update", "update call log", api.Changes), calls.Update, global)
 	if p.update != nil && p.update.body == nil && p.create != nil {
 		// An update sends all that a create sends: what is not named is emptied by some CRMs.
 		p.update.body, p.update.form = p.create.body, p.create.form
 	}
-	p.upsert = c.operation(at("upsert", "upsert call log", update), calls.Upsert, global)
+	p.upsert = c.operation(at("upsert", "upsert call log", api.Changes), calls.Upsert, global)
 	if calls.Upsert != nil && strings.TrimSpace(calls.Upsert.ID) == "" {
 		c.mistake("calls.upsert.id", "", "is missing: say where the answer has the id, as in body.id")
 	}
@@ -232,7 +230,7 @@ func (c *compiler) usersAndContacts(p *plan, cfg Config, global []rule) {
 		return
 	}
 	making := place{
-		path: "contacts.create", name: "create_contact", title: "create contact", effect: create, env: callEnv{},
+		path: "contacts.create", name: "create_contact", title: "create contact", effect: api.Creates, env: callEnv{},
 	}
 	p.createContact = c.operation(making, cfg.Contacts.Create, global)
 	p.contactObject = cfg.Contacts.Object

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/crmsyncd/crmsyncd/crm"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 	"github.com/crmsyncd/crmsyncd/crm/call"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
 )
@@ -163,6 +164,8 @@ type requests struct {
 	seen []string
 }
 
+func (r *requests) Quota(string, int64, int64) {}
+
 func (r *requests) Requested(operation, class string, took time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -185,7 +188,7 @@ func TestObserver(t *testing.T) {
 	cfg := parseConfig(t, small)
 	cfg.BaseURL = server.URL
 	observer := &requests{}
-	a, err := rest.New(cfg, rest.Options{Observer: observer})
+	a, err := rest.New(cfg, api.Options{Observer: observer})
 	require.NoError(t, err)
 	t.Cleanup(a.Close)
 	for _, s := range []int32{200, 429, 404, 302, 503, 0} {
@@ -205,7 +208,7 @@ func TestObserver(t *testing.T) {
 func TestRateLeavesNoTime(t *testing.T) {
 	cfg := parseConfig(t, small)
 	cfg.BaseURL = "http://127.0.0.1:1"
-	cfg.Rate = rest.Rate{PerSecond: 0.001}
+	cfg.Rate = api.Budget{PerSecond: 0.001}
 	a := newAdapter(t, cfg)
 	write(t, a, crm.Write{Call: endedCall()}) // takes the only one in 1000 seconds
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

@@ -14,6 +14,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/crmsyncd/crmsyncd/crm"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 	"github.com/crmsyncd/crmsyncd/crm/crmtest"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
 )
@@ -58,7 +59,7 @@ func moved(t *testing.T, address, server string) string {
 
 func newAdapter(t *testing.T, cfg rest.Config) *rest.Adapter {
 	t.Helper()
-	a, err := rest.New(cfg, rest.Options{PhoneRegion: "VN", Location: time.FixedZone("ICT", 7*60*60)})
+	a, err := rest.New(cfg, api.Options{PhoneRegion: "VN", Location: time.FixedZone("ICT", 7*60*60)})
 	require.NoError(t, err)
 	t.Cleanup(a.Close)
 	return a

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/crmsyncd/crmsyncd/crm"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 	"github.com/crmsyncd/crmsyncd/crm/call"
 )
 
@@ -12,10 +13,14 @@ import (
 // effect is an error of kind KindInDoubt: the connection broke after the request was sent, the answer has no id, or it
 // is a 5xx. A write that is read back and was not kept is one of kind KindInvalid, with the id of the log.
 func (a *Adapter) Write(ctx context.Context, writes []crm.Write) []crm.Written {
-	return each(a, len(writes), func(i int) (crm.Written, error) {
-		written := a.write(ctx, writes[i])
-		return written, written.Err
-	}, func(err error) crm.Written { return crm.Written{Err: err} })
+	written := make([]crm.Written, len(writes))
+	for i, err := range a.each(len(writes), func(i int) error {
+		written[i] = a.write(ctx, writes[i])
+		return written[i].Err
+	}) {
+		written[i].Err = err
+	}
+	return written
 }
 
 func (a *Adapter) write(ctx context.Context, w crm.Write) crm.Written {
@@ -65,11 +70,14 @@ func (a *Adapter) writing(w crm.Write) *operation {
 
 // newID returns the id in the answer to a create. Without one it is in doubt what was made.
 func (a *Adapter) newID(op *operation, got reply) (string, error) {
+	if a.dryRun {
+		return "dry-run", nil
+	}
 	if id := op.id.text(got.answerEnv); id != "" {
 		return id, nil
 	}
 	kind := crm.KindTransient
-	if op.effect == create {
+	if op.effect == api.Creates {
 		kind = crm.KindInDoubt
 	}
 	problem := "the answer has no id where the configuration says"
@@ -81,7 +89,7 @@ func (a *Adapter) newID(op *operation, got reply) (string, error) {
 
 // readBack reads what was written and says whether the CRM kept it. Nothing to read back is fine.
 func (a *Adapter) readBack(ctx context.Context, op *operation, w writeEnv) error {
-	if op.readBack == nil {
+	if op.readBack == nil || a.dryRun {
 		return nil
 	}
 	got, err := a.call(ctx, op.readBack.operation, w, "")
@@ -94,7 +102,7 @@ func (a *Adapter) readBack(ctx context.Context, op *operation, w writeEnv) error
 	})
 	switch {
 	case err != nil:
-		return crm.Errorf(crm.KindInvalid, op.readBack.title, "%s", a.mask(err.Error()))
+		return crm.Errorf(crm.KindInvalid, op.readBack.title, "%s", a.client.Mask(err.Error()))
 	case kept != true:
 		return crm.Errorf(crm.KindInvalid, op.readBack.title,
 			"the CRM answered success but did not keep what was written: read_back.expect does not hold")
@@ -105,10 +113,14 @@ func (a *Adapter) readBack(ctx context.Context, op *operation, w writeEnv) error
 // CreateContacts creates one record for each call, of the object contacts.object. Where the CRM says that there is one
 // already, the one that has the caller's number is returned. Without contacts.create the errors say so.
 func (a *Adapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.Found {
-	return each(a, len(calls), func(i int) (crm.Found, error) {
-		found := a.createContact(ctx, calls[i])
-		return found, found.Err
-	}, func(err error) crm.Found { return crm.Found{Err: err} })
+	found := make([]crm.Found, len(calls))
+	for i, err := range a.each(len(calls), func(i int) error {
+		found[i] = a.createContact(ctx, calls[i])
+		return found[i].Err
+	}) {
+		found[i].Err = err
+	}
+	return found
 }
 
 func (a *Adapter) createContact(ctx context.Context, c call.Call) crm.Found {
