@@ -5,10 +5,16 @@ import (
 
 	"github.com/crmsyncd/crmsyncd/configs/secret"
 	"github.com/crmsyncd/crmsyncd/crm/bitrix24"
+	"github.com/crmsyncd/crmsyncd/crm/dynamics"
 	"github.com/crmsyncd/crmsyncd/crm/espocrm"
+	"github.com/crmsyncd/crmsyncd/crm/getfly"
 	"github.com/crmsyncd/crmsyncd/crm/hubspot"
+	"github.com/crmsyncd/crmsyncd/crm/odoo"
+	"github.com/crmsyncd/crmsyncd/crm/pipedrive"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
 	"github.com/crmsyncd/crmsyncd/crm/salesforce"
+	"github.com/crmsyncd/crmsyncd/crm/suitecrm"
+	"github.com/crmsyncd/crmsyncd/crm/zoho"
 )
 
 // Config is the whole configuration. The comment of each field tells what it means, its unit, what 0 means and its
@@ -164,10 +170,16 @@ type CRM struct {
 	Type string `koanf:"type" validate:"crm_type"`
 
 	Bitrix24   bitrix24.Config   `koanf:"-" validate:"-"`
+	Dynamics   dynamics.Config   `koanf:"-" validate:"-"`
 	Espocrm    espocrm.Config    `koanf:"-" validate:"-"`
+	Getfly     getfly.Config     `koanf:"-" validate:"-"`
 	Hubspot    hubspot.Config    `koanf:"-" validate:"-"`
+	Odoo       odoo.Config       `koanf:"-" validate:"-"`
+	Pipedrive  pipedrive.Config  `koanf:"-" validate:"-"`
 	Rest       rest.Config       `koanf:"-" validate:"-"`
 	Salesforce salesforce.Config `koanf:"-" validate:"-"`
+	Suitecrm   suitecrm.Config   `koanf:"-" validate:"-"`
+	Zoho       zoho.Config       `koanf:"-" validate:"-"`
 }
 
 // Admin is the listener for operators: metrics, health, API and console.

@@ -6,20 +6,32 @@ import (
 	"strings"
 
 	"github.com/crmsyncd/crmsyncd/crm/bitrix24"
+	"github.com/crmsyncd/crmsyncd/crm/dynamics"
 	"github.com/crmsyncd/crmsyncd/crm/espocrm"
+	"github.com/crmsyncd/crmsyncd/crm/getfly"
 	"github.com/crmsyncd/crmsyncd/crm/hubspot"
+	"github.com/crmsyncd/crmsyncd/crm/odoo"
+	"github.com/crmsyncd/crmsyncd/crm/pipedrive"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
 	"github.com/crmsyncd/crmsyncd/crm/salesforce"
+	"github.com/crmsyncd/crmsyncd/crm/suitecrm"
+	"github.com/crmsyncd/crmsyncd/crm/zoho"
 )
 
 // adapters is the table of CRMs. A new one is a field of CRM, its default in Default, and a line here.
 func adapters() []adapter {
 	return []adapter{
 		{bitrix24.Name, func(c *CRM) section { return &c.Bitrix24 }, withPath},
+		{dynamics.Name, func(c *CRM) section { return &c.Dynamics }, withPath},
 		{espocrm.Name, func(c *CRM) section { return &c.Espocrm }, withPath},
+		{getfly.Name, func(c *CRM) section { return &c.Getfly }, withPath},
 		{hubspot.Name, func(c *CRM) section { return &c.Hubspot }, withPath},
+		{odoo.Name, func(c *CRM) section { return &c.Odoo }, withPath},
+		{pipedrive.Name, func(c *CRM) section { return &c.Pipedrive }, withPath},
 		{rest.Name, func(c *CRM) section { return &c.Rest }, as(func(e *rest.ConfigError) problem { return problem(*e) })},
 		{salesforce.Name, func(c *CRM) section { return &c.Salesforce }, withPath},
+		{suitecrm.Name, func(c *CRM) section { return &c.Suitecrm }, withPath},
+		{zoho.Name, func(c *CRM) section { return &c.Zoho }, withPath},
 	}
 }
 

@@ -4,10 +4,16 @@ import (
 	"time"
 
 	"github.com/crmsyncd/crmsyncd/crm/bitrix24"
+	"github.com/crmsyncd/crmsyncd/crm/dynamics"
 	"github.com/crmsyncd/crmsyncd/crm/espocrm"
+	"github.com/crmsyncd/crmsyncd/crm/getfly"
 	"github.com/crmsyncd/crmsyncd/crm/hubspot"
+	"github.com/crmsyncd/crmsyncd/crm/odoo"
+	"github.com/crmsyncd/crmsyncd/crm/pipedrive"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
 	"github.com/crmsyncd/crmsyncd/crm/salesforce"
+	"github.com/crmsyncd/crmsyncd/crm/suitecrm"
+	"github.com/crmsyncd/crmsyncd/crm/zoho"
 )
 
 // Default returns the configuration that the file and the environment are laid over. It is not valid by itself:
@@ -33,8 +39,9 @@ func Default() Config {
 		Match:  Match{Wait: 15 * time.Minute, Phone: true, Unmatched: UnmatchedPark},
 		Agents: Agents{Cache: 10 * time.Minute},
 		CRM: CRM{
-			Bitrix24: bitrix24.Default(), Espocrm: espocrm.Default(), Hubspot: hubspot.Default(), Rest: rest.Default(),
-			Salesforce: salesforce.Default(),
+			Bitrix24: bitrix24.Default(), Dynamics: dynamics.Default(), Espocrm: espocrm.Default(), Getfly: getfly.Default(),
+			Hubspot: hubspot.Default(), Odoo: odoo.Default(), Pipedrive: pipedrive.Default(), Rest: rest.Default(),
+			Salesforce: salesforce.Default(), Suitecrm: suitecrm.Default(), Zoho: zoho.Default(),
 		},
 		Admin:           Admin{Listen: "127.0.0.1:9090"},
 		Log:             Log{Level: "info", Format: "json"},

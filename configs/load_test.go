@@ -88,7 +88,7 @@ func TestLoad(t *testing.T) {
 	require.EqualError(t, err, "read configuration: "+large+" is larger than 1MiB")
 
 	_, err = configs.Load("", nil)
-	require.EqualError(t, err, "configuration: crm.type: must be the type of a CRM adapter: bitrix24, espocrm, hubspot, rest, salesforce\n"+
+	require.EqualError(t, err, "configuration: crm.type: must be the type of a CRM adapter: bitrix24, dynamics, espocrm, getfly, hubspot, odoo, pipedrive, rest, salesforce, suitecrm, zoho\n"+
 		"configuration: receiver.authorization_keys: is required: openssl rand -hex 32 makes a good one")
 }
 

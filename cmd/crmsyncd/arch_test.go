@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"crm/call":                {},                                    // a leaf
 	"crm/console":             {"crm/admin", "crm/call", "outbox"},
 	"crm/crmtest":             {"crm", "crm/call"},
+	"crm/explain":             {"crm", "crm/api", "crm/call", "outbox"}, // lets a Syncer deliver without effect
 	"crm/text":                {"crm/call"},
 	"crm/rest":                {"crm", "crm/api", "crm/call", "configs/secret"}, // an adapter knows neither outbox nor other adapters
 	"crm/sandbox":             {},                                               // a CRM of its own, spoken to over HTTP only
@@ -44,7 +45,9 @@ var mayImport = map[string][]string{
 }
 
 // vendors are the CRMs that have an adapter, and a fake for its tests, of their own.
-var vendors = []string{"bitrix24", "espocrm", "hubspot", "salesforce"}
+var vendors = []string{
+	"bitrix24", "dynamics", "espocrm", "getfly", "hubspot", "odoo", "pipedrive", "salesforce", "suitecrm", "zoho",
+}
 
 // allowedImports is mayImport with what every vendor's packages may import, and with who may import them.
 func allowedImports() map[string][]string {

@@ -81,7 +81,7 @@ func TestBackupsUnderLoad(t *testing.T) {
 	_, url := crmServer(t, 1)
 	p := newProcess(t, url, "CRMSYNCD_DELIVERY__HOLD=50ms", "CRMSYNCD_MATCH__UNMATCHED=create", "CRMSYNCD_MATCH__WAIT=0s")
 	p.start()
-	book := &ledger{acked: map[string][][]byte{}}
+	book := newLedger()
 	acked := func() (calls, events int) {
 		book.mu.Lock()
 		defer book.mu.Unlock()

@@ -74,7 +74,7 @@ func (p *program) rootCommand() *cobra.Command {
 		"configuration file (or CRMSYNCD_CONFIG)")
 	for _, c := range []*cobra.Command{
 		p.serveCommand(), p.checkCommand(), p.demoCommand(), p.sandboxCommand(), p.simulateCommand(), p.versionCommand(),
-		p.backupCommand(), p.restoreCommand(), p.compactCommand(), p.outboxCommand(),
+		p.explainCommand(), p.setupCommand(), p.backupCommand(), p.restoreCommand(), p.compactCommand(), p.outboxCommand(),
 	} {
 		c.Args = usageArgs(c.Args)
 		root.AddCommand(c)

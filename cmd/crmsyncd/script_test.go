@@ -33,6 +33,9 @@ import (
 //	terminate WORD                       send SIGTERM to the background command that has WORD as an argument
 //	truncate FILE BYTES                  cut a file short
 //	jsonsum TOTAL PART...                the last line of stdout is a JSON object in which the parts add up to the total
+//	vendor NAME [bare]                   serve the fake of a CRM and configure it (VENDOR, RECORD; bare: without our fields)
+//	[!] unchanged                        the vendor was asked, and no request was for anything else than reading
+//	unasked                              the vendor got no request at all
 //
 // and the demo's configuration as demo.yaml.
 func TestScript(t *testing.T) {
@@ -43,6 +46,7 @@ func TestScript(t *testing.T) {
 		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			folder := filepath.Join(env.WorkDir, ".bin")
+			env.Values[vendorKey{}] = &[]*vendor{}
 			env.Setenv("PATH", folder+string(os.PathListSeparator)+env.Getenv("PATH"))
 			return errors.Join(
 				os.Mkdir(folder, 0o750),
@@ -53,6 +57,7 @@ func TestScript(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits": scriptExits, "freeport": scriptFreePort, "await": scriptAwait, "post": scriptPost,
 			"terminate": scriptTerminate, "truncate": scriptTruncate, "jsonsum": scriptJSONSum,
+			"vendor": scriptVendor, "unchanged": scriptUnchanged, "unasked": scriptUnasked,
 		},
 	})
 }

@@ -13,10 +13,16 @@ import (
 	"github.com/crmsyncd/crmsyncd/crm"
 	"github.com/crmsyncd/crmsyncd/crm/api"
 	"github.com/crmsyncd/crmsyncd/crm/bitrix24"
+	"github.com/crmsyncd/crmsyncd/crm/dynamics"
 	"github.com/crmsyncd/crmsyncd/crm/espocrm"
+	"github.com/crmsyncd/crmsyncd/crm/getfly"
 	"github.com/crmsyncd/crmsyncd/crm/hubspot"
+	"github.com/crmsyncd/crmsyncd/crm/odoo"
+	"github.com/crmsyncd/crmsyncd/crm/pipedrive"
 	"github.com/crmsyncd/crmsyncd/crm/rest"
 	"github.com/crmsyncd/crmsyncd/crm/salesforce"
+	"github.com/crmsyncd/crmsyncd/crm/suitecrm"
+	"github.com/crmsyncd/crmsyncd/crm/zoho"
 )
 
 // constructor makes an adapter of its part of a configuration.
@@ -25,13 +31,19 @@ type constructor func(configs.CRM, api.Options) (crm.Adapter, error)
 // table has the constructor of every adapter under its crm.type.
 func table() map[string]constructor {
 	return map[string]constructor{
-		bitrix24.Name: func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(bitrix24.New(c.Bitrix24, o)) },
-		espocrm.Name:  func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(espocrm.New(c.Espocrm, o)) },
-		hubspot.Name:  func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(hubspot.New(c.Hubspot, o)) },
-		rest.Name:     func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(rest.New(c.Rest, o)) },
+		bitrix24.Name:  func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(bitrix24.New(c.Bitrix24, o)) },
+		dynamics.Name:  func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(dynamics.New(c.Dynamics, o)) },
+		espocrm.Name:   func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(espocrm.New(c.Espocrm, o)) },
+		getfly.Name:    func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(getfly.New(c.Getfly, o)) },
+		hubspot.Name:   func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(hubspot.New(c.Hubspot, o)) },
+		odoo.Name:      func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(odoo.New(c.Odoo, o)) },
+		pipedrive.Name: func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(pipedrive.New(c.Pipedrive, o)) },
+		rest.Name:      func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(rest.New(c.Rest, o)) },
 		salesforce.Name: func(c configs.CRM, o api.Options) (crm.Adapter, error) {
 			return adapter(salesforce.New(c.Salesforce, o))
 		},
+		suitecrm.Name: func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(suitecrm.New(c.Suitecrm, o)) },
+		zoho.Name:     func(c configs.CRM, o api.Options) (crm.Adapter, error) { return adapter(zoho.New(c.Zoho, o)) },
 	}
 }
 

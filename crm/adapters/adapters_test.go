@@ -29,6 +29,6 @@ func TestNew(t *testing.T) {
 
 func TestUnknownType(t *testing.T) {
 	_, err := adapters.New(configs.CRM{Type: "carrier pigeon"}, api.Options{})
-	require.EqualError(t, err, `no adapter for crm.type "carrier pigeon": it must be one of bitrix24, espocrm, hubspot, rest, salesforce`)
-	require.Equal(t, []string{"bitrix24", "espocrm", "hubspot", "rest", "salesforce"}, adapters.Names())
+	require.EqualError(t, err, `no adapter for crm.type "carrier pigeon": it must be one of bitrix24, dynamics, espocrm, getfly, hubspot, odoo, pipedrive, rest, salesforce, suitecrm, zoho`)
+	require.Equal(t, []string{"bitrix24", "dynamics", "espocrm", "getfly", "hubspot", "odoo", "pipedrive", "rest", "salesforce", "suitecrm", "zoho"}, adapters.Names())
 }

@@ -49,15 +49,22 @@ func (s *server) listCalls(c *gin.Context) {
 
 // showCall answers with one call.
 func (s *server) showCall(c *gin.Context) {
-	p := parse(c, "numbers")
+	p := parse(c, "numbers", "include")
 	numbers := s.numbers(c, p)
+	withEvents := p.flag("include", "events", "")
 	if p.refused(c) {
 		return
 	}
-	view, err := s.queries.Call(c.Request.Context(), c.Param("id"), numbers)
+	ctx := c.Request.Context()
+	view, err := s.queries.Call(ctx, c.Param("id"), numbers)
 	if err != nil {
 		s.refuseError(c, "show the call", err)
 		return
+	}
+	if withEvents {
+		s.Logger.InfoContext(ctx, "events of a call shown as they came", "call_id", view.ID, "count", len(view.Messages))
+	} else {
+		view.Messages = nil
 	}
 	c.JSON(http.StatusOK, view)
 }

@@ -48,6 +48,24 @@ func requireNothingSecret(t *testing.T, text string) {
 	require.NotContains(t, text, "secret-7f3a")
 }
 
+func TestEventsAreShownAsTheyCame(t *testing.T) {
+	f := newFixture(t, nil)
+	f.append("c1")
+	plain := f.get("/api/v1/calls/c1")
+	requireNothingSecret(t, plain.body)
+	require.Empty(t, decoded[admin.Call](t, plain).Messages)
+	require.NotContains(t, f.log.String(), "as they came")
+
+	shown := decoded[admin.Call](t, f.get("/api/v1/calls/c1?include=events"))
+	stored, err := f.store.Get(t.Context(), "c1")
+	require.NoError(t, err)
+	require.Equal(t, []admin.Message{{Seq: 1, At: start, Body: stored.Messages[0].Body}}, shown.Messages)
+	require.Equal(t, 1, strings.Count(f.log.String(), "events of a call shown as they came"))
+	requireNothingSecret(t, f.log.String())
+	requireError(t, f.get("/api/v1/calls/c1?include=everything"), http.StatusBadRequest, "invalid_parameter")
+	requireError(t, f.get("/api/v1/calls?include=events"), http.StatusBadRequest, "invalid_parameter")
+}
+
 func TestNumbersInFullAreLogged(t *testing.T) {
 	f := newFixture(t, nil)
 	f.append("c1")

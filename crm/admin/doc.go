@@ -9,7 +9,7 @@
 //	GET  /api/v1/stats                   figures of the outbox, and whether delivery rests
 //	GET  /api/v1/config                  the configuration in force, secrets masked
 //	GET  /api/v1/calls                   calls by ?state= &reason= &term= &from= &to=, paged by &limit= &after=
-//	GET  /api/v1/calls/{call_id}         one call with its receipt
+//	GET  /api/v1/calls/{call_id}         one call with its receipt, with ?include=events the events as they came
 //	POST /api/v1/calls/{call_id}/replay  deliver a parked or delivered call again
 //	POST /api/v1/calls/{call_id}/discard remove a call for good
 //	POST /api/v1/replay                  the same for all calls of a ?state=; ?dry_run=true only counts them
@@ -35,7 +35,8 @@
 // # Traps
 //
 // The customer's number is masked unless ?numbers=full is asked for; the address of a recording is never shown. A
-// refused webhook is shown as it came, numbers included, with ?include=body. Both are logged.
+// refused webhook is shown as it came, numbers included, with ?include=body, and the events of a call, recordings
+// included, with ?include=events. All of that is logged.
 //
 // The handler sets no timeouts: they belong to the http.Server. A replay of many calls takes a while, so its write
 // timeout should be a minute or more.

@@ -58,6 +58,17 @@ type Call struct {
 	// call.
 	Receipt      json.RawMessage `json:"receipt,omitempty"`
 	ReceiptBytes []byte          `json:"receipt_bytes,omitempty"`
+	// Messages are the events as they came, numbers and recordings in full. Only in the view of one call.
+	Messages []Message `json:"messages,omitempty"`
+}
+
+// Message is an event as it came.
+type Message struct {
+	// Seq counts the events of a call from 1 in the order of their arrival.
+	Seq uint64    `json:"seq"`
+	At  time.Time `json:"at"`
+	// Body is base64 in JSON.
+	Body []byte `json:"body"`
 }
 
 // Summary is what the events of a call say together. The address of the recording is left out: it is a secret.
@@ -116,13 +127,16 @@ func (q *Queries) Calls(ctx context.Context, f outbox.Filter, numbers Numbers) (
 	return calls, nil
 }
 
-// Call returns one call with its receipt; outbox.ErrNotFound.
+// Call returns one call with its receipt and its events as they came; outbox.ErrNotFound.
 func (q *Queries) Call(ctx context.Context, id string, numbers Numbers) (Call, error) {
 	entry, err := q.store.Get(ctx, id)
 	if err != nil {
 		return Call{}, err
 	}
 	view := q.view(entry, numbers)
+	for _, m := range entry.Messages {
+		view.Messages = append(view.Messages, Message{Seq: m.Seq, At: m.At.UTC(), Body: m.Body})
+	}
 	if json.Valid(entry.Receipt) {
 		view.Receipt = entry.Receipt
 	} else {

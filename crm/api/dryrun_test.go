@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/crmsyncd/crmsyncd/crm"
 	"github.com/crmsyncd/crmsyncd/crm/api"
 )
 
@@ -41,4 +42,20 @@ func TestDryRun(t *testing.T) {
 			Body: `{"name":"c"}`,
 		},
 	}, dry.Requests())
+}
+
+// TestOfflineSendsNothing holds that with a dry run that is offline not even a token is fetched.
+func TestOfflineSendsNothing(t *testing.T) {
+	s := serve(t, say(200, `{"access_token":"t","expires_in":3600}`))
+	credentials, err := api.NewOAuth(api.OAuth{TokenURL: s.URL + "/token", ClientID: "c"}, api.Connection{}, api.Options{})
+	require.NoError(t, err)
+	dry := &api.DryRun{Offline: true}
+	c := newClient(t, api.ClientConfig{BaseURL: s.URL, Credentials: credentials}, api.Options{DryRun: dry})
+	_, err = c.Do(t.Context(), reading)
+	require.Equal(t, crm.KindTransient, crm.Classify(err).Kind)
+	require.ErrorContains(t, err, "not asked, since nothing is to be sent")
+	_, err = c.Do(t.Context(), changing)
+	require.NoError(t, err)
+	require.Len(t, dry.Requests(), 1)
+	require.Empty(t, s.requests())
 }

@@ -42,6 +42,12 @@ func (t *tokens) renew(ctx context.Context, refused string) error {
 			"there is no refresh token: authorize crmsyncd in the CRM and put it into refresh_token")
 	}
 	next, err := t.fetch(ctx)
+	if t.cfg.Password.IsSet() && t.current.refresh != "" && crm.Classify(err).Kind == crm.KindUnauthorized {
+		t.mu.Lock()
+		t.current.refresh = "" // it came to its end
+		t.mu.Unlock()
+		next, err = t.fetch(ctx)
+	}
 	if err != nil && next.refresh == "" {
 		return err
 	}
@@ -67,7 +73,7 @@ func (t *tokens) keep(next issued) error {
 	if failure != nil {
 		t.logger.Warn("access token not stored", "err", Mask(failure.Error(), next.token, next.refresh))
 	}
-	if rotated && t.cfg.Store == nil && t.current.refresh != "" {
+	if rotated && t.cfg.Store == nil && t.current.refresh != "" && !t.cfg.Password.IsSet() {
 		t.logger.Warn("the CRM renewed its refresh token and there is no place to store it: " +
 			"after a restart the configured one may be refused")
 	}
@@ -81,9 +87,14 @@ func (t *tokens) fetch(ctx context.Context) (issued, error) {
 	for key, value := range t.cfg.Params {
 		params.Set(key, value)
 	}
-	if t.refreshes() {
+	switch {
+	case t.refreshes(), t.cfg.Password.IsSet() && t.current.refresh != "":
 		params.Set("grant_type", "refresh_token")
 		params.Set("refresh_token", t.current.refresh)
+	case t.cfg.Password.IsSet():
+		params.Set("grant_type", "password")
+		params.Set("username", t.cfg.Username)
+		params.Set("password", t.cfg.Password.Reveal())
 	}
 	t.oauth.EndpointParams = params
 	round := &tokenRound{exchanger: t.exchanger, get: t.cfg.Method == http.MethodGet}
@@ -145,6 +156,9 @@ func (t *tokens) refusal(e *oauth2.RetrieveError) string {
 		"refresh_token"
 	if !t.refreshes() || slices.Contains([]string{"invalid_client", "unauthorized_client"}, e.ErrorCode) {
 		message = "token_url refuses client_id and client_secret"
+		if t.cfg.Password.IsSet() {
+			message += ", or username and password"
+		}
 	}
 	if words := Mask(e.ErrorCode+" "+e.ErrorDescription, t.secrets()...); words != "" {
 		message += ": " + words

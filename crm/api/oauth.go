@@ -18,11 +18,15 @@ import (
 	"github.com/crmsyncd/crmsyncd/crm"
 )
 
-// OAuth says how access tokens are got: by a refresh token where one is configured or a Store keeps one, else by client
-// credentials.
+// OAuth says how access tokens are got: by a refresh token where one is configured or a Store keeps one, else by the
+// password of a user where there is one, else by client credentials.
 type OAuth struct {
 	TokenURL, ClientID         string
 	ClientSecret, RefreshToken secret.String
+	// Username and Password are those of a user, for the grant "password". The refresh token that comes with a token is
+	// used as long as it is taken, and not stored: the password brings another one.
+	Username string
+	Password secret.String
 	// Scopes are asked for, separated by spaces. Params are further values of the request ("audience").
 	Scopes []string
 	Params map[string]string
@@ -92,7 +96,7 @@ func NewOAuth(cfg OAuth, connection Connection, o Options) (Credentials, error) 
 			ClientID: cfg.ClientID, ClientSecret: cfg.ClientSecret.Reveal(), TokenURL: cfg.TokenURL, Scopes: cfg.Scopes,
 		},
 	}
-	if t.refreshes() {
+	if t.refreshes() || cfg.Password.IsSet() {
 		// Trying both styles, as the library does otherwise, might spend a refresh token twice.
 		t.oauth.AuthStyle = oauth2.AuthStyleInParams
 	}
@@ -161,8 +165,8 @@ func (t *tokens) secrets() []string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	all := []string{
-		t.cfg.ClientSecret.Reveal(), t.cfg.RefreshToken.Reveal(), t.current.token, t.current.refresh,
-		hostOf(t.current.base),
+		t.cfg.ClientSecret.Reveal(), t.cfg.RefreshToken.Reveal(), t.cfg.Password.Reveal(), t.current.token,
+		t.current.refresh, hostOf(t.current.base),
 	}
 	if t.unsaved != nil {
 		all = append(all, t.unsaved.token, t.unsaved.refresh)

@@ -36,7 +36,7 @@ type Request struct {
 	Query url.Values
 	// Header goes with this request, in place of the same header of the ClientConfig; nil: none.
 	Header http.Header
-	// Body is encoded as JSON, a url.Values as a form. nil: no body.
+	// Body is encoded as JSON, a url.Values as a form; a Raw is sent as it is. nil: no body.
 	Body any
 	// WithToken returns the body for an access token, in place of Body, where the token belongs into it (Bitrix24). No
 	// header carries the token then.

@@ -118,6 +118,8 @@ func (r Request) encode(token string) (body []byte, contentType string, err erro
 		return nil, "", nil
 	case url.Values:
 		return []byte(v.Encode()), "application/x-www-form-urlencoded", nil
+	case Raw:
+		return v.Body, v.ContentType, nil
 	}
 	var b bytes.Buffer
 	encoder := json.NewEncoder(&b)

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"crypto/sha1" //nolint:gosec // UUID version 5 is defined by SHA-1; nothing is protected by it.
 	"fmt"
 	"reflect"
 	"strconv"
@@ -11,6 +10,7 @@ import (
 	"github.com/expr-lang/expr"
 
 	"github.com/crmsyncd/crmsyncd/crm"
+	"github.com/crmsyncd/crmsyncd/crm/api"
 	"github.com/crmsyncd/crmsyncd/crm/call"
 )
 
@@ -170,7 +170,7 @@ func functions(zone *time.Location) []expr.Option {
 		instant("iso", func(t time.Time) any { return t.UTC().Format(time.RFC3339) }),
 		instant("unix", func(t time.Time) any { return int(t.Unix()) }),
 		instant("unix_ms", func(t time.Time) any { return int(t.UnixMilli()) }),
-		text("uuid5", uuid5), text("last_segment", lastSegment),
+		text("uuid5", api.UUID5), text("last_segment", lastSegment),
 		text("quote", func(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }),
 		text("escape", strings.NewReplacer(`\`, `\\`, `'`, `\'`, `"`, `\"`).Replace),
 		expr.Function("default", func(args ...any) (any, error) {
@@ -256,15 +256,6 @@ func textsOf(v any) []string {
 		return []string{strings.TrimSpace(text)}
 	}
 	return nil
-}
-
-// uuid5 returns the UUID, version 5 (RFC 9562), of s in the namespace of URLs.
-func uuid5(s string) string {
-	namespace := "\x6b\xa7\xb8\x11\x9d\xad\x11\xd1\x80\xb4\x00\xc0\x4f\xd4\x30\xc8"
-	sum := sha1.Sum([]byte(namespace + s)) //nolint:gosec // see the import
-	sum[6] = sum[6]&0x0f | 0x50
-	sum[8] = sum[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", sum[0:4], sum[4:6], sum[6:8], sum[8:10], sum[10:16])
 }
 
 // lastSegment returns what follows the last slash of a path or URL, without query and fragment.

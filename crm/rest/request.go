@@ -101,7 +101,7 @@ func (a *Adapter) call(ctx context.Context, op *operation, env any, idempotencyK
 		return reply{}, crm.Errorf(crm.KindInvalid, op.title, "%s", a.client.Mask(err.Error()))
 	}
 	if idempotencyKey != "" && a.cfg.IdempotencyHeader != "" {
-		r.Header.Set(a.cfg.IdempotencyHeader, uuid5(idempotencyKey))
+		r.Header.Set(a.cfg.IdempotencyHeader, api.UUID5(idempotencyKey))
 	}
 	r.Judge = func(answered api.Answer) (e *crm.Error) {
 		got, e = a.judge(op, answered)
