@@ -9,7 +9,7 @@ ROUNDS  ?= 200
 COUNT   ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test test-short race cover fuzz bench bench-backlog lint fmt tidy golden crash torture check clean
+.PHONY: help build demo run test test-short race cover fuzz bench bench-backlog lint fmt tidy golden crash torture quota check clean
 
 help: ## explain the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -54,8 +54,11 @@ bench-backlog: ## the same with 0, 100,000 and a million entries waiting, beside
 	$(GO) test -run '^$$' -bench Backlog -benchtime 1x -timeout 60m ./cmd/crmsyncd
 	$(GO) test -run '^$$' -bench '^BenchmarkPurge$$' -benchtime 2000x -timeout 60m ./outbox/bolt
 
-crash: ## kill the daemon at random moments, ROUNDS times
+crash: ## kill the daemon at random moments, ROUNDS times with the sandbox and with the fake of each vendor
 	CRASH_ROUNDS=$(ROUNDS) $(GO) test -race -count=1 -timeout 60m -run TestCrash -v ./cmd/crmsyncd
+
+quota: ## count the requests for a call log with every adapter, for 10,000 calls, and write the table into README.md
+	QUOTA_CALLS=10000 QUOTA_README=1 $(GO) test -count=1 -timeout 30m -run '^TestQuota$$' -v ./cmd/crmsyncd
 
 torture: ## provoke every failure of the disk, the intake and the process, and write what happened into README.md
 	.ci/torture

@@ -100,8 +100,9 @@ func (s *Syncer) begin(entry outbox.Entry) *delivery {
 	}
 	d := &delivery{entry: entry, receipt: readReceipt(left, s.traits)}
 	if entry.Interrupted && d.receipt.LogID == "" && !s.traits.Upsert {
-		// Kept in the receipt: only the first delivery after the interruption is told of it.
-		d.receipt.doubt(now.Add(s.traits.SearchLag))
+		// Kept in the receipt: only the first delivery after the interruption is told of it. The CRM may still be at work on
+		// what the process sent that died.
+		d.receipt.doubt(now.Add(s.doubtRest()))
 	}
 	events := make([]call.Event, 0, len(entry.Messages))
 	for _, message := range entry.Messages {

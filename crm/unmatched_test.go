@@ -115,6 +115,10 @@ func TestCreatedRecordIsDurableBeforeTheWrite(t *testing.T) {
 	next := newBench(t, creating)
 	e := entry(t, ended("c1", "", phoneA))
 	e.Receipt, e.Interrupted = b.checkpoints[0].Receipt, true
+	o := next.one(t, e)
+	require.Equal(t, "in_doubt", o.Reason)
+	e, next.now = after(e, o), o.Until
+	e.Interrupted = false // settled since
 	require.Equal(t, outbox.Done, next.one(t, e).Kind)
 	require.Empty(t, next.crm.creations)
 	require.Equal(t, "new-1", next.crm.logs[0].record.ID)
@@ -240,7 +244,7 @@ func TestCreationAfterAnInterruptionWaitsForTheIndex(t *testing.T) {
 	o := b.one(t, e)
 	require.Equal(t, outbox.Wait, o.Kind)
 	require.Equal(t, start.Add(time.Minute), o.Until)
-	e = after(e, o)
+	e, b.now = after(e, o), o.Until
 	e.Interrupted = false // settled since
 	require.Equal(t, outbox.Done, b.one(t, e).Kind)
 	require.Len(t, b.crm.logSearches, 1, "the interrupted delivery may have written as well")

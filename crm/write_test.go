@@ -83,6 +83,22 @@ func TestInterruptedDeliveryIsLookedInto(t *testing.T) {
 	require.Equal(t, "1", b.crm.logs[0].record.ID)
 }
 
+// TestInterruptedDeliveryMayStillBeUnderWay: the process dies, and what it sent takes effect only after the next one
+// has looked.
+func TestInterruptedDeliveryMayStillBeUnderWay(t *testing.T) {
+	b := newWriteBench(t)
+	e := entry(t, ended("c1", "T1", phoneA))
+	e.Interrupted = true
+	o := b.one(t, e)
+	require.Equal(t, "in_doubt", o.Reason)
+	require.Equal(t, start.Add(10*time.Second), o.Until)
+	require.Empty(t, b.crm.writes)
+	b.crm.store([]crm.Write{{Call: call.Call{ID: "c1"}}})
+	b.now, e.Interrupted = o.Until, false
+	require.Equal(t, outbox.Done, b.one(t, after(e, o)).Kind)
+	require.Len(t, b.crm.logs, 1)
+}
+
 func TestInterruptionOutlivesAnotherFailure(t *testing.T) {
 	for name, breakIt := range map[string]func(*bench){
 		"while matching": func(b *bench) {

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"math/rand/v2"
-	"net/http"
 	"os"
 	"slices"
 	"strconv"
@@ -39,10 +38,34 @@ type ledger struct {
 	sent  int
 }
 
+func newLedger() *ledger { return &ledger{acked: map[string][][]byte{}} }
+
 func (l *ledger) ack(e traffic.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.acked[e.CallID] = append(l.acked[e.CallID], e.Body)
+}
+
+// calls returns what the acknowledged events of each call say together.
+func (l *ledger) calls(t *testing.T) map[string]call.Call {
+	t.Helper()
+	cfg, err := configs.LoadBytes("demo.yaml", configs.Demo(), nil)
+	require.NoError(t, err)
+	location, err := time.LoadLocation(cfg.Source.TimeZone)
+	require.NoError(t, err)
+	decoder, err := alohub.New(alohub.Options{Location: location})
+	require.NoError(t, err)
+	known := map[string]call.Call{}
+	for id, bodies := range l.acked {
+		var events []call.Event
+		for _, body := range bodies {
+			e, err := decoder.Decode(body)
+			require.NoError(t, err)
+			events = append(events, e)
+		}
+		known[id] = call.Merge(cfg.Source.PhoneRegion, events...)
+	}
+	return known
 }
 
 // TestCrashLosesNothingAndWritesNothingTwice kills the daemon at random moments while events stream in and the CRM loses
@@ -55,7 +78,6 @@ func TestCrashLosesNothingAndWritesNothingTwice(t *testing.T) {
 	rounds := fromEnvironment(t, "CRASH_ROUNDS", 25)
 	seed := fromEnvironment(t, "CRASH_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("seed: CRASH_SEED=%d, rounds: %d", seed, rounds)
-	random := rand.New(rand.NewPCG(seed, 1))
 
 	crm, url := crmServer(t, seed)
 	require.NoError(t, crm.SetFaults(sandbox.Faults{
@@ -63,23 +85,11 @@ func TestCrashLosesNothingAndWritesNothingTwice(t *testing.T) {
 		LostAnswer: sandbox.Trigger{Ratio: 0.1}, Failure: sandbox.Failure{Trigger: sandbox.Trigger{Ratio: 0.05}},
 		Throttle: sandbox.Throttle{Trigger: sandbox.Trigger{Ratio: 0.01}, RetryAfter: time.Second},
 	}))
-	p := newProcess(t, url, "CRMSYNCD_DELIVERY__HOLD=50ms", "CRMSYNCD_MATCH__WAIT=1s", "CRMSYNCD_MATCH__UNMATCHED=create",
-		"CRMSYNCD_DELIVERY__MAX_STARTS=1000", "CRMSYNCD_DELIVERY__BREAKER__PAUSE=100ms",
-		"CRMSYNCD_DELIVERY__BREAKER__MAX_PAUSE=500ms", "CRMSYNCD_DELIVERY__RETRY__INITIAL=100ms",
-		"CRMSYNCD_DELIVERY__RETRY__MAX=1s")
+	p := newProcess(t, url, append(hasty(), "CRMSYNCD_MATCH__WAIT=1s", "CRMSYNCD_MATCH__UNMATCHED=create")...)
 	p.start()
 
-	book := &ledger{acked: map[string][][]byte{}}
-	sending, stopSending := context.WithCancel(t.Context())
-	var sender sync.WaitGroup
-	sender.Go(func() { stream(sending, t, p, seed, book) })
-	for range rounds {
-		<-time.After(time.Duration(50+random.IntN(850)) * time.Millisecond) // the moment of the crash
-		p.kill()
-		p.start()
-	}
-	stopSending()
-	sender.Wait()
+	book := newLedger()
+	kills(t, &feed{t: t, p: p, seed: seed, book: book}, rounds, nil)
 	require.NoError(t, crm.SetFaults(sandbox.Faults{}))
 	states := p.drained(2 * time.Minute)
 	require.Zero(t, states["parked"])
@@ -96,60 +106,47 @@ func TestCrashLosesNothingAndWritesNothingTwice(t *testing.T) {
 		stats.Faults["lost_answer"], stats.Faults["failure"], stats.Faults["throttle"], stats.Twins)
 }
 
-// stream sends events as fast as the daemon takes them, several at a time. An event that got no answer is sent again
-// or, as a call centre may, forgotten; only what was acknowledged counts.
-func stream(ctx context.Context, t *testing.T, p *process, seed uint64, book *ledger) {
+// hasty is the environment of a daemon that waits for nothing longer than a test can.
+func hasty() []string {
+	return []string{
+		"CRMSYNCD_DELIVERY__HOLD=50ms", "CRMSYNCD_DELIVERY__MAX_STARTS=1000", "CRMSYNCD_DELIVERY__BREAKER__PAUSE=100ms",
+		"CRMSYNCD_DELIVERY__BREAKER__MAX_PAUSE=500ms", "CRMSYNCD_DELIVERY__RETRY__INITIAL=100ms",
+		"CRMSYNCD_DELIVERY__RETRY__MAX=1s",
+	}
+}
+
+// kills kills the daemon at random moments while events stream in, so many times, and starts it again each time;
+// before that it calls between, if there is one. It returns when the daemon runs and all events have been sent.
+func kills(t *testing.T, f *feed, rounds uint64, between func()) {
 	t.Helper()
-	generator, err := traffic.New(traffic.Options{
-		Seed: seed, Start: time.Now().Add(-time.Hour), Contacts: traffic.NewContacts(demoSeed, demoContacts),
-		Agents: traffic.NewAgents(demoSeed, demoAgents),
-	})
-	require.NoError(t, err)
-	events := make(chan traffic.Event)
-	var posters sync.WaitGroup
-	for i := range 8 {
-		random := rand.New(rand.NewPCG(seed, uint64(2+i)))
-		posters.Go(func() {
-			for e := range events {
-				for ctx.Err() == nil {
-					if status, _ := p.post(e.Body); status == http.StatusOK {
-						book.ack(e)
-						break
-					}
-					if random.IntN(4) == 0 {
-						break
-					}
-					<-time.After(5 * time.Millisecond) // the daemon is being restarted
-				}
-			}
-		})
-	}
-	ticker := time.NewTicker(5 * time.Millisecond)
-	defer ticker.Stop()
-	for e := range generator.Stream(20, 600) {
-		select {
-		case <-ctx.Done():
-		case <-ticker.C:
+	random := rand.New(rand.NewPCG(f.seed, 1))
+	sending, stopSending := context.WithCancel(t.Context())
+	trying, giveUp := context.WithCancel(t.Context())
+	defer giveUp()
+	var sender sync.WaitGroup
+	sender.Go(func() { f.run(sending, trying) })
+	survived := false
+	defer func() {
+		stopSending()
+		if !survived {
+			giveUp() // nobody answers any more
 		}
-		if ctx.Err() != nil {
-			break
+		sender.Wait()
+	}()
+	for range rounds {
+		<-time.After(time.Duration(50+random.IntN(850)) * time.Millisecond) // the moment of the crash
+		f.p.kill()
+		if between != nil {
+			between()
 		}
-		book.sent++
-		events <- e
+		f.p.start()
 	}
-	close(events)
-	posters.Wait()
+	survived = true
 }
 
 // hold holds the CRM against the ledger.
 func hold(t *testing.T, crm *sandbox.Server, book *ledger) {
 	t.Helper()
-	cfg, err := configs.LoadBytes("demo.yaml", configs.Demo(), nil)
-	require.NoError(t, err)
-	location, err := time.LoadLocation(cfg.Source.TimeZone)
-	require.NoError(t, err)
-	decoder, err := alohub.New(alohub.Options{Location: location})
-	require.NoError(t, err)
 	contacts := map[string]sandbox.Contact{}
 	for _, c := range crm.Contacts() {
 		contacts[c.ID] = c
@@ -158,15 +155,8 @@ func hold(t *testing.T, crm *sandbox.Server, book *ledger) {
 	for _, log := range crm.Calls() {
 		logs[log.CallID] = append(logs[log.CallID], log)
 	}
-	for id, bodies := range book.acked {
-		var events []call.Event
-		for _, body := range bodies {
-			e, err := decoder.Decode(body)
-			require.NoError(t, err)
-			events = append(events, e)
-		}
-		known := call.Merge(cfg.Source.PhoneRegion, events...)
-		require.Len(t, logs[id], 1, "call %s was acknowledged %d times", id, len(bodies))
+	for id, known := range book.calls(t) {
+		require.Len(t, logs[id], 1, "call %s was acknowledged %d times", id, len(book.acked[id]))
 		requireCarries(t, logs[id][0], known)
 		contact := contacts[logs[id][0].ContactID]
 		require.True(t, known.Customer.Same(call.ParseNumber(contact.Phone, "VN")) ||

@@ -96,9 +96,19 @@ func (b *logBuffer) String() string {
 // newProcess returns a process with the demo's configuration, pointed at a CRM and changed by environment variables.
 func newProcess(t *testing.T, crmURL string, environ ...string) *process {
 	t.Helper()
+	demo := func(string) []byte { return configs.Demo() }
+	return newProcessOf(t, demo, append([]string{"CRMSYNCD_CRM__BASE_URL=" + crmURL + "/api/v1"}, environ...)...)
+}
+
+// newProcessOf returns a process with a configuration, which may name files in a folder, changed by environment
+// variables.
+func newProcessOf(t *testing.T, configuration func(folder string) []byte, environ ...string) *process {
+	t.Helper()
 	folder := t.TempDir()
-	p := &process{t: t, outbox: filepath.Join(folder, "outbox.db"), config: filepath.Join(folder, "config.yaml"), log: &logBuffer{}}
-	require.NoError(t, os.WriteFile(p.config, configs.Demo(), 0o600))
+	p := &process{
+		t: t, outbox: filepath.Join(folder, "outbox.db"), config: filepath.Join(folder, "config.yaml"), log: &logBuffer{},
+	}
+	require.NoError(t, os.WriteFile(p.config, configuration(folder), 0o600))
 	var err error
 	p.public, err = freeAddress()
 	require.NoError(t, err)
@@ -106,7 +116,7 @@ func newProcess(t *testing.T, crmURL string, environ ...string) *process {
 	require.NoError(t, err)
 	p.environ = append([]string{
 		"PATH=" + os.Getenv("PATH"), "CRMSYNCD_RECEIVER__LISTEN=" + p.public, "CRMSYNCD_ADMIN__LISTEN=" + p.private,
-		"CRMSYNCD_OUTBOX__PATH=" + p.outbox, "CRMSYNCD_CRM__BASE_URL=" + crmURL + "/api/v1",
+		"CRMSYNCD_OUTBOX__PATH=" + p.outbox,
 	}, environ...)
 	t.Cleanup(func() {
 		if p.cmd != nil {

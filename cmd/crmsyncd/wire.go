@@ -58,19 +58,28 @@ func syncerOptions(cfg *configs.Config, adapter crm.Adapter, decoder *alohub.Dec
 func relayOptions(cfg *configs.Config, store *bolt.Store, syncer *crm.Syncer, adapter crm.Adapter, logger *slog.Logger,
 	observer outbox.Observer,
 ) outbox.RelayOptions {
-	batch := cfg.Delivery.Batch
-	if batch == 0 {
-		batch = adapter.Traits().WriteBatch
-	}
 	retry, breaker := cfg.Delivery.Retry, cfg.Delivery.Breaker
 	return outbox.RelayOptions{
-		Queue: store, Deliverer: syncer, Workers: cfg.Delivery.Workers, Batch: batch, Timeout: cfg.Delivery.Timeout,
-		Grace: cfg.ShutdownTimeout / 2,
+		Queue: store, Deliverer: syncer, Workers: cfg.Delivery.Workers, Batch: batchSize(cfg.Delivery, adapter.Traits()),
+		Timeout: cfg.Delivery.Timeout, Grace: cfg.ShutdownTimeout / 2,
 		Retry: outbox.RetryPolicy{
 			Initial: retry.Initial, Max: retry.Max, Jitter: retry.Jitter, GiveUpAfter: retry.GiveUpAfter,
 		},
 		Now: store.Now, BreakerFailures: breaker.Failures, BreakerPause: breaker.Pause, BreakerMaxPause: breaker.MaxPause,
 		Logger: logger.With(slog.String("component", "relay")), Observer: observer,
+	}
+}
+
+// batchSize returns how many calls are delivered together: as many as configured, else as many as one request of the CRM
+// writes or, where it writes them one by one, looks up.
+func batchSize(cfg configs.Delivery, traits crm.Traits) int {
+	switch {
+	case cfg.Batch > 0:
+		return cfg.Batch
+	case traits.WriteBatch > 1:
+		return traits.WriteBatch
+	default:
+		return traits.FindBatch
 	}
 }
 
