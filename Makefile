@@ -23,8 +23,8 @@ demo: build ## a call centre's day in a minute: sandbox CRM, daemon and traffic,
 run: build ## run the daemon on configs/demo.yaml; the CRM for it: bin/crmsyncd sandbox
 	$(BIN) serve --config configs/demo.yaml
 
-test: ## all tests, with the race detector, shuffled
-	$(GO) test -race -shuffle=on -timeout 20m ./...
+test: ## all tests, with the race detector, shuffled; what could not run is named at the end
+	$(GO) tool $(TOOLS) gotestsum --format pkgname -- -race -shuffle=on -timeout 20m ./...
 
 test-short: ## the tests that take seconds
 	$(GO) test -short -shuffle=on ./...
