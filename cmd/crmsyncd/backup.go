@@ -76,7 +76,7 @@ func (p *program) backup(ctx context.Context, b backup) (err error) {
 	}
 	defer func() { _ = os.Remove(part.Name()) }() // gone already after the rename
 	bar := p.byteProgress("copying")
-	sum, err := b.download(ctx, part, bar.show)
+	sum, err := b.download(ctx, &steadyFile{File: part}, bar.show)
 	bar.done()
 	if err := errors.Join(err, part.Sync(), part.Close()); err != nil {
 		return interrupted(err)

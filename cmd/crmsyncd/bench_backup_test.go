@@ -112,7 +112,7 @@ func downloadBackups(ctx context.Context, cfg *configs.Config, file string) (bac
 			return backups, bytes, err
 		}
 		job := backup{file: file, rate: admin.DefaultBackupRate, cfg: cfg}
-		_, err = job.download(ctx, io.MultiWriter(f), func(int64, int64) {})
+		_, err = job.download(ctx, &steadyFile{File: f}, func(int64, int64) {})
 		size, seekErr := f.Seek(0, io.SeekCurrent)
 		bytes += size
 		if closeErr := f.Close(); err == nil {

@@ -164,3 +164,38 @@ func TestClaimTellsOfWhatItParks(t *testing.T) {
 	}
 	require.Equal(t, []string{outbox.ReasonCrashed}, parked)
 }
+
+// TestAClaimTakesAllThatWasAcknowledged lets the second message of an entry stand far behind in the journal.
+func TestAClaimTakesAllThatWasAcknowledged(t *testing.T) {
+	s := open(t, bolt.Options{Path: filepath.Join(t.TempDir(), "outbox.db")})
+	keys := []string{"first"}
+	for i := range 100 {
+		keys = append(keys, fmt.Sprintf("call-%d", i))
+	}
+	for i, key := range append(keys, "first") {
+		_, err := s.Append(t.Context(), outbox.Message{Key: key, Body: fmt.Appendf(nil, "event %d", i)})
+		require.NoError(t, err)
+	}
+	entries, _, err := s.Claim(t.Context(), 1)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	require.Equal(t, "first", entries[0].Key)
+	require.Len(t, entries[0].Messages, 2)
+}
+
+// TestFiguresCountAMessageThatCameInFlight looks at nothing but the figures: a look at the entry itself would fold.
+func TestFiguresCountAMessageThatCameInFlight(t *testing.T) {
+	s := open(t, bolt.Options{Path: filepath.Join(t.TempDir(), "outbox.db")})
+	for _, body := range []string{"started", "ended"} {
+		_, err := s.Append(t.Context(), outbox.Message{Key: "call", Body: []byte(body)})
+		require.NoError(t, err)
+		if body == "started" {
+			_, _, err := s.Claim(t.Context(), 1)
+			require.NoError(t, err)
+		}
+	}
+	require.NoError(t, s.Settle(t.Context(), outbox.Settlement{Key: "call", Verdict: outbox.VerdictDelivered}))
+	states := s.Stats().States
+	require.Equal(t, int64(1), states[outbox.Pending])
+	require.Zero(t, states[outbox.Delivered])
+}
