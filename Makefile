@@ -9,7 +9,7 @@ ROUNDS  ?= 200
 COUNT   ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help build demo run test test-short race cover fuzz bench bench-backlog lint fmt tidy golden crash torture quota check clean
+.PHONY: help build demo run test test-short race cover fuzz bench bench-backlog alerts lint fmt tidy golden crash torture quota check clean
 
 help: ## explain the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ quota: ## count the requests for a call log with every adapter, for 10,000 calls
 
 torture: ## provoke every failure of the disk, the intake and the process, and write what happened into README.md
 	.ci/torture
+
+alerts: ## check alerts, dashboards and configs/deploy; with promtool and systemd-analyze, where they are installed
+	$(GO) test -count=1 -v -run 'Rules|Alert|Runbook|Promtool|Dashboards|Panels|Queries|Watched|Compose|Image|Unit' ./metrics
 
 lint: ## golangci-lint, as pinned in .ci/tools/go.mod
 	$(GO) tool $(TOOLS) golangci-lint run ./...
