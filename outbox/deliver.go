@@ -220,10 +220,16 @@ func (r *Relay) settle(ctx context.Context, list []settled) error {
 	}
 	wait := intervals(100*time.Millisecond, 5*time.Second, 0.5)
 	wait.MaxElapsedTime = settleFor
-	tries := 0
 	err := backoff.RetryNotify(func() error {
-		tries++
 		err := r.o.Queue.Settle(ctx, plain...)
+		if unsettled, ok := errors.AsType[*UnsettledError](err); ok {
+			plain = unsettled.Left // the others may be in flight again, with other news
+			return err
+		}
+		if errors.Is(err, ErrNotClaimed) && !errors.Is(err, ErrFailed) && !errors.Is(err, ErrClosed) {
+			r.o.Logger.Error("a delivery was settled twice", slog.Any("err", err))
+			return nil
+		}
 		if err != nil && !errors.Is(err, ErrFull) {
 			return backoff.Permanent(err)
 		}
@@ -231,12 +237,6 @@ func (r *Relay) settle(ctx context.Context, list []settled) error {
 	}, wait, func(err error, next time.Duration) {
 		r.o.Logger.Error("cannot settle deliveries, trying again", slog.Any("err", err), slog.Duration("wait", next))
 	})
-	if errors.Is(err, ErrNotClaimed) {
-		if tries == 1 { // else a part of them was settled by a try before
-			r.o.Logger.Error("a delivery was settled twice", slog.Any("err", err))
-		}
-		err = nil
-	}
 	if err != nil {
 		return err
 	}

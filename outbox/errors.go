@@ -25,3 +25,16 @@ var (
 	// ErrCorrupt: a record does not match its checksum or cannot be read.
 	ErrCorrupt = errors.New("record is damaged")
 )
+
+// UnsettledError says which settlements of a Settle did not happen, because the disk had no room for them. The others
+// of the same Settle did.
+type UnsettledError struct {
+	Left []Settlement
+	Err  error
+}
+
+// Error returns the cause.
+func (e *UnsettledError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *UnsettledError) Unwrap() error { return e.Err }

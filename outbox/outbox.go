@@ -161,7 +161,8 @@ type Queue interface {
 	// before Claim.
 	Changed() <-chan struct{}
 	// Settle ends the claims of all the named entries in one transaction, or in smaller ones on a disk that has no room
-	// for one. ErrNotClaimed for a key that is not in flight; the others are settled all the same.
+	// for one. ErrNotClaimed for a key that is not in flight; the others are settled all the same. An UnsettledError says
+	// which are not, for want of room: only they may be settled again, the others may be in flight anew.
 	Settle(ctx context.Context, settlements ...Settlement) error
 	// Checkpoint stores receipts of entries in flight in one transaction.
 	Checkpoint(ctx context.Context, checkpoints ...Checkpoint) error

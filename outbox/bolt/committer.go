@@ -21,8 +21,8 @@ const maxGroup = 512
 type operation struct {
 	// waits is set for what lets the store drain and unset for intake, which is refused rather than kept waiting.
 	waits bool
-	// apply makes the change in the group's transaction. It returns a refusal when it changed nothing and only this
-	// operation failed; any other error fails the whole group.
+	// apply makes the change in the group's transaction. It returns a refusal when only this operation failed and
+	// changed nothing that the others may not see (it may have folded); any other error fails the whole group.
 	apply func(t *transaction) error
 	// done gets the outcome, exactly once.
 	done chan error

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ func (v *victim) full() {
 	for ; refused < 20; n += v.Group {
 		group := make([]outbox.Message, v.Group)
 		for i := range group {
-			group[i] = outbox.Message{Key: keyOf(n + i), Body: bodyOf(n + i)}
+			group[i] = outbox.Message{Key: keyOf(n + i), Body: bodyOf(n + i), Terms: v.terms(n + i)}
 		}
 		_, err := v.store.Append(ctx, group...)
 		if err == nil {
@@ -68,6 +69,17 @@ func (v *victim) full() {
 	}
 	v.say("v tries %d", tries)
 	v.say("v micros %d", time.Since(began).Microseconds())
+}
+
+// terms returns the index terms of message n.
+func (v *victim) terms(n int) []string {
+	if !v.Scatter {
+		return nil
+	}
+	random := rand.New(rand.NewPCG(uint64(n), 1))
+	return []string{
+		fmt.Sprintf("%016x", random.Uint64()), fmt.Sprintf("%016x", random.Uint64()), fmt.Sprintf("%016x", random.Uint64()),
+	}
 }
 
 // drain delivers all that is stored.
@@ -135,6 +147,7 @@ func TestFullDisk(t *testing.T) {
 	}{
 		{"file system of 2 MiB, too small for a reserve", fillSmallFileSystem, nil},
 		{"file system of 12 MiB", fillFileSystem, nil},
+		{"file system of 18 MiB, the indexes scattered", fillScattered, nil},
 		{"limit on the size of a file", fillFile, holdAfterwards},
 		{"limit of the store", fillStore, holdAfterwards},
 	}
@@ -177,6 +190,12 @@ func fillFileSystem(t *testing.T, dir string) *process {
 	return fillTemporary(t, dir, 12, 9)
 }
 
+// fillScattered fills one in which each message belongs to pages of its own: folding it writes many of them anew.
+func fillScattered(t *testing.T, dir string) *process {
+	t.Helper()
+	return fillTemporary(t, dir, 18, 8)
+}
+
 // fillTemporary fills a file system of its own, which is gone with the victim. Its size and that of what fills most of
 // it, after the store was opened, are in MiB.
 func fillTemporary(t *testing.T, dir string, size, ballast int) *process {
@@ -189,6 +208,7 @@ func fillTemporary(t *testing.T, dir string, size, ballast int) *process {
 	unshare := need(t, "unshare", namespaces, "sh", "-c", mount+"true")
 	o := order{
 		Mode: "full", Path: filepath.Join(dir, "outbox.db"), Kind: "ballast", Ballast: int64(ballast) << 20, Group: 1,
+		Scatter: size > 16,
 	}
 	return start(t, o, unshare, namespaces, "sh", "-c", mount+`"$0"`)
 }

@@ -44,7 +44,9 @@ type order struct {
 	First, Count int
 	// Ballast is how many bytes lie beside the store until space is freed, Fillers how many messages of 64 KiB are in it,
 	// Group how many messages are appended at once (full).
-	Ballast        int64
+	Ballast int64
+	// Scatter gives each message index terms of its own, which stand anywhere in the index.
+	Scatter        bool
 	Fillers, Group int
 	// Kind is how space is freed (full); Kind and Seed choose the damage (examine).
 	Seed uint64

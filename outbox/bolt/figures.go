@@ -123,7 +123,8 @@ func (f *figures) count(h *header, by int64) {
 	}
 }
 
-// Stats returns figures about the store, see outbox.Inspector. It seeks a few keys and walks nothing but the claims.
+// Stats returns figures about the store, see outbox.Inspector. It seeks a few keys and walks nothing but the claims and
+// the tail of the journal, which are bounded.
 func (s *Store) Stats() outbox.Stats {
 	s.mu.Lock()
 	f := s.figures.clone()

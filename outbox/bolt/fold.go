@@ -48,8 +48,12 @@ func (t *transaction) unfolded(limit int) []*journaled {
 	return oldest
 }
 
-// foldExcess folds while more waits than the reserve has room for.
+// foldExcess folds while more waits than the reserve has room for, if this transaction adds to it: what only drains must
+// fit into the smallest room, and folds no more than it needs.
 func (t *transaction) foldExcess() error {
+	if len(t.added) == 0 {
+		return nil
+	}
 	allowed := 0
 	if t.store.reserved {
 		allowed = maxTailCost
@@ -97,8 +101,7 @@ func (t *transaction) foldAll(messages []*journaled) error {
 	return nil
 }
 
-// foldOne puts a message to its entry, which it makes pending. A message that is there already is left as it is: after
-// a crash some are folded once more.
+// foldOne puts a message to its entry, which it makes pending. A message that is there already is left as it is.
 func (t *transaction) foldOne(m *journaled) error {
 	id, was, err := t.find(m.key)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/crmsyncd/crmsyncd/outbox"
 )
 
-// foldSlice is how many messages one commit folds at most: nobody waits longer than that takes.
+// foldSlice is how many messages are folded at a time, so that nobody waits for long. A claim of more entries folds more.
 const foldSlice = 512
 
 // journaled is a message that is durable in the journal and not yet folded into its entry.

@@ -39,6 +39,11 @@ func (m *journaled) cost() int {
 
 // keepReserve makes the reserve when it is missing, the disk has plenty of room, and the last try is a while ago.
 func (s *Store) keepReserve(now time.Time) {
+	select {
+	case <-s.failed:
+		return // not another byte to a disk that has failed
+	default:
+	}
 	if s.reserved || now.Sub(s.reserveTried) < reserveRest {
 		return
 	}

@@ -28,10 +28,29 @@ func (s *Store) Settle(ctx context.Context, settlements ...outbox.Settlement) er
 		}
 	}
 	err := s.settleTogether(ctx, now, settlements)
-	if half := len(settlements) / 2; half > 0 && errors.Is(err, outbox.ErrFull) {
-		return errors.Join(s.Settle(ctx, settlements[:half]...), s.Settle(ctx, settlements[half:]...))
+	if !errors.Is(err, outbox.ErrFull) {
+		return err
 	}
-	return err
+	half := len(settlements) / 2
+	if half == 0 {
+		return &outbox.UnsettledError{Left: settlements, Err: err}
+	}
+	return unsettled(s.Settle(ctx, settlements[:half]...), s.Settle(ctx, settlements[half:]...))
+}
+
+// unsettled joins the errors of two parts.
+func unsettled(parts ...error) error {
+	var left []outbox.Settlement
+	for _, err := range parts {
+		if part, ok := errors.AsType[*outbox.UnsettledError](err); ok {
+			left = append(left, part.Left...)
+		}
+	}
+	err := errors.Join(parts...)
+	if len(left) == 0 {
+		return err
+	}
+	return &outbox.UnsettledError{Left: left, Err: err}
 }
 
 // settleTogether ends claims in one transaction.
@@ -49,7 +68,10 @@ func (s *Store) settleTogether(ctx context.Context, now int64, settlements []out
 		}
 		return nil
 	})
-	return errors.Join(err, unclaimed)
+	if err != nil {
+		return err // nothing happened, whatever a part of it would have said
+	}
+	return unclaimed
 }
 
 // flying returns an entry that must be in flight.
