@@ -38,8 +38,9 @@
 // entry is still in the due index. The claims map changes only after the commit that counted the start.
 //
 // A failed commit is not always the end: a full disk leaves the file as it was, and delivering goes on: in smaller
-// steps, and in the room of the reserve, because folding takes more of it than the journal did. The tail takes half
-// of the reserve at most, the rest is for the pages that are written anew on the way; without a reserve nothing is left unfolded. Any other failure to write or sync means that nobody knows what the disk holds: the store refuses all
+// steps, and in the room of the reserve, because folding takes more of it than the journal did. The tail takes half of
+// the reserve at most, the rest is for the pages that are written anew on the way; without a reserve nothing is left
+// unfolded. Any other failure to write or sync means that nobody knows what the disk holds: the store refuses all
 // further changes, closes Failed, and waits to be restarted.
 //
 // bbolt itself would open an empty file as a new database, fault on a truncated one and not notice a flipped bit. So a
