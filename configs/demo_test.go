@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ func TestMappingsFitTheSandbox(t *testing.T) {
 			adapter, err := rest.New(config.CRM.Rest, api.Options{Location: time.UTC, PhoneRegion: "VN"})
 			require.NoError(t, err)
 			t.Cleanup(adapter.Close)
-			drive(t, adapter)
+			drive(t, adapter, server.URL)
 			require.Subset(t, stored(t, server.URL, "call-1"), map[string]any{
 				"call_id": "call-1", "contact_id": "ct_000001", "transaction_id": "deal-7", "direction": "inbound",
 				"result": "answered", "agent": "an.nguyen", "hotline": "19001234", "started_at": "2026-05-04T03:02:01Z",
@@ -60,8 +61,21 @@ func stored(t *testing.T, url, callID string) map[string]any {
 	return list.Data[0]
 }
 
+// assign gives a contact of the sandbox a transaction id, as a person does.
+func assign(t *testing.T, url, contact, transactionID string) {
+	t.Helper()
+	body := strings.NewReader(`{"transaction_id":"` + transactionID + `"}`)
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPatch, url+"/api/v1/contacts/"+contact, body)
+	require.NoError(t, err)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, http.StatusOK, response.StatusCode)
+}
+
 // drive takes one call through everything an adapter does.
-func drive(t *testing.T, adapter *rest.Adapter) {
+func drive(t *testing.T, adapter *rest.Adapter, url string) {
 	t.Helper()
 	ctx := t.Context()
 	start := time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
@@ -73,6 +87,9 @@ func drive(t *testing.T, adapter *rest.Adapter) {
 	require.NoError(t, created[0].Err)
 	require.Len(t, created[0].Records, 1)
 	record := created[0].Records[0]
+	require.Empty(t, adapter.Find(ctx, []crm.Lookup{{Object: "contact", TransactionID: c.TransactionID}})[0].Records,
+		"the next customer of the campaign is somebody else")
+	assign(t, url, record.ID, c.TransactionID)
 
 	for _, found := range adapter.Find(ctx, []crm.Lookup{
 		{Object: "contact", TransactionID: c.TransactionID}, {Object: "contact", Phone: c.Customer},

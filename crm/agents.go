@@ -42,6 +42,7 @@ type agents struct {
 
 	mu    sync.Mutex
 	users map[string]user
+	asked map[string]*userQuestion
 }
 
 // user is what the CRM answered for a name; an empty id: there is none.
@@ -50,11 +51,19 @@ type user struct {
 	until time.Time
 }
 
+// userQuestion is a name that the CRM is being asked for. It is answered when done is closed.
+type userQuestion struct {
+	done  chan struct{}
+	found UserFound
+	// dropped: who asked went away without an answer.
+	dropped bool
+}
+
 // newAgents returns agents for the options; finder may be nil.
 func newAgents(o AgentOptions, finder UserFinder) *agents {
 	a := &agents{
 		byName: make(map[string]string, len(o.Map)), fallback: o.Default, finder: finder, cacheFor: o.CacheFor,
-		users: make(map[string]user),
+		users: make(map[string]user), asked: make(map[string]*userQuestion),
 	}
 	for name, id := range o.Map {
 		a.byName[folded(name)] = id
@@ -76,8 +85,8 @@ func agentNames(c call.Call) []string {
 	return names
 }
 
-// owners returns the user for each call: by the map, else as the CRM says, else the default. It asks the CRM once at
-// most, for all names that it does not remember.
+// owners returns the user for each call: by the map, else as the CRM says, else the default. It asks the CRM once, for
+// all names that it does not remember; for those that another batch is asking for it waits instead.
 func (a *agents) owners(ctx context.Context, now time.Time, calls []call.Call) []UserFound {
 	var names []string
 	if a.finder != nil {
@@ -121,37 +130,83 @@ func (a *agents) mapped(c call.Call) (id string, mapped bool) {
 // find returns what is known of the names, by folded name, and asks the CRM for the rest.
 func (a *agents) find(ctx context.Context, now time.Time, names []string) map[string]UserFound {
 	known := make(map[string]UserFound, len(names))
-	var ask []string
+	for len(names) > 0 {
+		ask, others := a.claim(now, names, known)
+		if len(ask) > 0 {
+			a.ask(ctx, now, ask, known)
+		}
+		names = await(ctx, others, known)
+	}
+	return known
+}
+
+// claim fills in what is remembered and parts the other names into those to ask for, which are the caller's now, and
+// those that are being asked for.
+func (a *agents) claim(now time.Time, names []string, known map[string]UserFound,
+) (ask []string, others map[string]*userQuestion) {
+	others = make(map[string]*userQuestion)
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	for _, name := range names {
-		if _, seen := known[folded(name)]; seen {
+		key := folded(name)
+		if _, seen := known[key]; seen {
 			continue
 		}
-		held, found := a.users[folded(name)]
-		known[folded(name)] = UserFound{UserID: held.id}
-		if !found || !now.Before(held.until) {
+		held, found := a.users[key]
+		known[key] = UserFound{UserID: held.id}
+		switch {
+		case found && now.Before(held.until):
+		case a.asked[key] != nil:
+			others[name] = a.asked[key]
+		default:
+			a.asked[key] = &userQuestion{done: make(chan struct{})}
 			ask = append(ask, name)
 		}
 	}
-	a.mu.Unlock()
-	if len(ask) == 0 {
-		return known
-	}
-	results := a.finder.FindUsers(ctx, ask)
-	miscount := countMismatch("find user", len(results), len(ask))
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for i, name := range ask {
-		if miscount != nil {
-			known[folded(name)] = UserFound{Err: miscount}
-			continue
+	return ask, others
+}
+
+// ask asks the CRM for claimed names and tells all who wait for them, also where the adapter panics.
+func (a *agents) ask(ctx context.Context, now time.Time, names []string, known map[string]UserFound) {
+	answered := false
+	defer func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		for _, name := range names {
+			key := folded(name)
+			q := a.asked[key]
+			delete(a.asked, key)
+			q.found, q.dropped = known[key], !answered || known[key].Err != nil && ctx.Err() != nil
+			if q.found.Err == nil && answered {
+				a.remember(key, q.found.UserID, now)
+			}
+			close(q.done)
 		}
-		known[folded(name)] = results[i]
-		if results[i].Err == nil {
-			a.remember(folded(name), results[i].UserID, now)
+	}()
+	results := a.finder.FindUsers(ctx, names)
+	miscount := countMismatch("find user", len(results), len(names))
+	for i, name := range names {
+		if known[folded(name)] = (UserFound{Err: miscount}); miscount == nil {
+			known[folded(name)] = results[i]
 		}
 	}
-	return known
+	answered = true
+}
+
+// await waits for what others ask for and returns the names that are still to be asked for.
+func await(ctx context.Context, others map[string]*userQuestion, known map[string]UserFound) (again []string) {
+	for name, q := range others {
+		select {
+		case <-q.done:
+			if known[folded(name)] = q.found; q.dropped {
+				delete(known, folded(name))
+				again = append(again, name)
+			}
+		case <-ctx.Done():
+			known[folded(name)] = UserFound{Err: &Error{Kind: KindTransient, Op: "find user", Err: context.Cause(ctx)}}
+		}
+	}
+	return again
 }
 
 // remember keeps an answer of the CRM. The caller holds the lock.

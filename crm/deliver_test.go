@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -208,6 +209,35 @@ func TestPanicOfTheAdapterLeavesTheDoubtBehind(t *testing.T) {
 	b.checkpointErr = outbox.ErrFailed
 	b.crm.onWrite = func([]crm.Write) []crm.Written { panic("adapter bug") }
 	require.PanicsWithValue(t, "adapter bug", func() { b.deliver(t, entry(t, ended("c2", "T1", ""))) })
+}
+
+// brokenObserver panics when the first call stands in the CRM.
+type brokenObserver struct{ crm.Observer }
+
+func (brokenObserver) Synced(string, time.Duration) { panic("observer bug") }
+
+// TestPanicAfterTheWrite: neither the log of which the id was read nor the one of which it was not is made twice.
+func TestPanicAfterTheWrite(t *testing.T) {
+	b := newBench(t, func(f *fakeCRM, o *crm.Options) {
+		f.contact("1", "T1")
+		o.Observer = brokenObserver{o.Observer}
+	})
+	entries := []outbox.Entry{entry(t, ended("c1", "T1", "")), entry(t, ended("c2", "T1", ""))}
+	require.PanicsWithValue(t, "observer bug", func() { b.deliver(t, entries...) })
+	require.Len(t, b.crm.logs, 2)
+	for _, c := range b.checkpoints {
+		for i := range entries {
+			if entries[i].Key == c.Key {
+				entries[i].Receipt = c.Receipt
+			}
+		}
+	}
+	b.options.Observer = b.observer
+	b.restart(t)
+	for _, o := range b.deliver(t, entries...).Outcomes {
+		require.Equal(t, outbox.Done, o.Kind, "%+v", o)
+	}
+	require.Len(t, b.crm.logs, 2)
 }
 
 func TestLogLineTellsNoNumbers(t *testing.T) {

@@ -72,6 +72,9 @@ func (b *batch) matchByTransactionID(ctx context.Context, object string) {
 			b.take(d, found.Records[0], byTransactionID)
 		}
 	}
+	if b.halted(ctx) {
+		return // A crowd is decided on when the CRM can be asked, not parked for what was not asked.
+	}
 	b.narrow(ctx, object, crowded)
 }
 

@@ -222,6 +222,27 @@ func TestMatchOfMoreThanTheCRMLists(t *testing.T) {
 	}
 }
 
+func TestMatchAsksNoMoreWhenThrottled(t *testing.T) {
+	b := newBench(t)
+	b.crm.onFind = func(lookups []crm.Lookup) []crm.Found {
+		founds := make([]crm.Found, len(lookups))
+		for i, l := range lookups {
+			switch l.TransactionID {
+			case "CAMPAIGN":
+				founds[i] = crm.Found{Records: []crm.Record{{Object: "contact", ID: "1"}, {Object: "contact", ID: "2"}}}
+			default:
+				founds[i].Err = crm.Errorf(crm.KindThrottled, "find contact", "slow down")
+			}
+		}
+		return founds
+	}
+	report := b.deliver(t, entry(t, ended("c1", "CAMPAIGN", phoneA)), entry(t, ended("c2", "T2", phoneA)))
+	require.Len(t, b.crm.finds, 1, "the number is not asked for while the CRM rests")
+	for _, o := range report.Outcomes {
+		require.Equal(t, outbox.Wait, o.Kind, "%+v", o)
+	}
+}
+
 func TestMatchIsLeftToACRMThatMatchesItself(t *testing.T) {
 	b := newBench(t, func(f *fakeCRM, _ *crm.Options) { f.traits.MatchesItself, f.traits.Objects = true, nil })
 	require.Equal(t, outbox.Done, b.one(t, entry(t, ended("c1", "T1", phoneA))).Kind)

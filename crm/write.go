@@ -93,14 +93,13 @@ func (b *batch) send(ctx context.Context, sent []*delivery) {
 			Call: d.call, Record: d.receipt.Record, Owner: d.owner, LogID: d.receipt.LogID, Progress: d.receipt.Progress,
 		}
 	}
-	returned := false
+	read := false
 	defer func() {
-		if !returned {
+		if !read {
 			b.keepDoubt(ctx, sent)
 		}
 	}()
 	results := b.options.Adapter.Write(ctx, writes)
-	returned = true
 	miscount := countMismatch("write call log", len(results), len(writes))
 	for i, d := range sent {
 		if miscount != nil {
@@ -110,9 +109,10 @@ func (b *batch) send(ctx context.Context, sent []*delivery) {
 		}
 		b.written(ctx, d, results[i])
 	}
+	read = true
 }
 
-// keepDoubt notes, while the adapter's panic is on its way to the relay, that nobody knows what was written: the relay
+// keepDoubt notes, while a panic is on its way to the relay, that nobody knows what was written: the relay
 // settles the entries of a panic without a receipt of ours.
 func (b *batch) keepDoubt(ctx context.Context, sent []*delivery) {
 	for _, d := range sent {

@@ -22,7 +22,7 @@ func TestOneBadCallOfAHundred(t *testing.T) {
 			o := newOffice(t, v, nil, 0, customers)
 			o.crm.Refuse(bad, words)
 			p := newPipeline(t, o.configuration, nil, "CRMSYNCD_DELIVERY__BATCH=100")
-			p.take(wholeCalls("hundred", customers, size)...)
+			p.takeTogether(wholeCalls("hundred", customers, size)...)
 			p.start()
 			states := p.drained(time.Minute)
 			require.Equal(t, int64(size-1), states[outbox.Delivered])

@@ -22,12 +22,12 @@ const searchLag = 2 * time.Second
 // the right agent, that says what the events say.
 func TestCrashOnVendors(t *testing.T) {
 	if testing.Short() {
-		t.Skip("skipped by -short: a crash loop for each vendor takes half a minute")
+		t.Skip("skipped by -short: a crash loop for each vendor takes a minute and a half")
 	}
-	rounds := fromEnvironment(t, "CRASH_ROUNDS", 8)
+	rounds := fromEnvironment(t, "CRASH_ROUNDS", 6)
 	seed := fromEnvironment(t, "CRASH_SEED", uint64(time.Now().UnixNano()))
 	t.Logf("seed: CRASH_SEED=%d, rounds: %d", seed, rounds)
-	_, err := binary() // once, before four want it
+	_, err := binary() // once, before all want it
 	require.NoError(t, err)
 	for i, v := range vendorCRMs() {
 		t.Run(v.name, func(t *testing.T) {
@@ -42,7 +42,7 @@ func crashOn(t *testing.T, v vendorCRM, seed, rounds uint64) {
 	t.Helper()
 	customers := traffic.NewContacts(demoSeed, demoContacts)
 	o := newOffice(t, v, nil, searchLag, customers)
-	p := newProcessOf(t, o.configuration, append(hasty(), "CRMSYNCD_MATCH__WAIT=1s")...)
+	p := newProcessOf(t, o.configuration, append(hasty(), "CRMSYNCD_MATCH__WAIT=1s", "CRMSYNCD_DELIVERY__RECORDING_WAIT=2s")...)
 	p.start()
 	storm := storm{server: o.server, weather: crmtest.Weather{
 		Seed: seed, Lose: 0.1, Fail: 0.05, Throttle: 0.02, Throttled: v.rests[0].answer, Named: v.rests[0].named,

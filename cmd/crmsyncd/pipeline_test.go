@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/crmsyncd/crmsyncd/configs"
 	"github.com/crmsyncd/crmsyncd/crm"
@@ -139,15 +140,32 @@ func (p *pipeline) start() {
 	})
 }
 
-// take takes events in, as the receiver does.
+// take takes events in, one after the other, as the receiver does.
 func (p *pipeline) take(bodies ...[]byte) {
 	p.t.Helper()
 	for _, body := range bodies {
-		event, err := p.decoder.Decode(body)
-		require.NoError(p.t, err)
-		_, err = p.intake.Accept(p.t.Context(), receiver.Accepted{Source: "alohub", Event: event, Body: body, Identity: body})
-		require.NoError(p.t, err)
+		require.NoError(p.t, p.accept(body))
 	}
+}
+
+// takeTogether takes events in whose order does not matter, many at a time: they share their way to the disk.
+func (p *pipeline) takeTogether(bodies ...[]byte) {
+	p.t.Helper()
+	var group errgroup.Group
+	group.SetLimit(100)
+	for _, body := range bodies {
+		group.Go(func() error { return p.accept(body) })
+	}
+	require.NoError(p.t, group.Wait())
+}
+
+func (p *pipeline) accept(body []byte) error {
+	event, err := p.decoder.Decode(body)
+	if err != nil {
+		return err
+	}
+	_, err = p.intake.Accept(p.t.Context(), receiver.Accepted{Source: "alohub", Event: event, Body: body, Identity: body})
+	return err
 }
 
 // drained waits until no call is on its way any more, and returns how many are in each state.
@@ -161,7 +179,7 @@ func (p *pipeline) drained(within time.Duration) map[outbox.State]int64 {
 			states[state] = int64(n)
 		}
 		return states[outbox.Pending]+states[outbox.InFlight] == 0
-	}, within, 2*time.Millisecond, "every call is delivered or parked")
+	}, within, 20*time.Millisecond, "every call is delivered or parked")
 	return states
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/crmsyncd/crmsyncd/crm"
+	"github.com/crmsyncd/crmsyncd/crm/call"
 	"github.com/crmsyncd/crmsyncd/crm/crmtest"
 	"github.com/crmsyncd/crmsyncd/outbox"
 	"github.com/crmsyncd/crmsyncd/receiver/alohub/traffic"
@@ -109,6 +110,17 @@ func TestNoRequestBeforeTheNamedTime(t *testing.T) {
 	}
 }
 
+// ask asks the adapter for a customer's record, where it looks records up, else to write a call.
+func (p *pipeline) ask(object string, customer traffic.Contact) error {
+	p.t.Helper()
+	if !p.adapter.Traits().MatchesItself {
+		return p.adapter.Find(p.t.Context(), []crm.Lookup{{Object: object, TransactionID: customer.TransactionID}})[0].Err
+	}
+	event, err := p.decoder.Decode(wholeCalls("asked", []traffic.Contact{customer}, 1)[0])
+	require.NoError(p.t, err)
+	return p.adapter.Write(p.t.Context(), []crm.Write{{Call: call.Merge("VN", event), Owner: "101"}})[0].Err
+}
+
 // rest lets a CRM order a rest. move moves the clock; nil: it moves by itself.
 func rest(t *testing.T, v vendorCRM, order restOrder, now func() time.Time, move func(time.Duration)) {
 	t.Helper()
@@ -122,7 +134,7 @@ func rest(t *testing.T, v vendorCRM, order restOrder, now func() time.Time, move
 	require.Equal(t, int64(1), p.drained(time.Minute)[outbox.Delivered])
 
 	gate.close(order.answer)
-	p.take(wholeCalls("turned-away", customers, 300)...)
+	p.takeTogether(wholeCalls("turned-away", customers, 300)...)
 	var told time.Time
 	var came int
 	quiet := func() bool { return p.watch.idle() && p.relay.Paused().Reason == order.reason }
@@ -134,10 +146,10 @@ func rest(t *testing.T, v vendorCRM, order restOrder, now func() time.Time, move
 		require.Equal(t, told.Add(order.named).UTC(), p.relay.Paused().Until.UTC())
 		move(order.named - time.Millisecond)
 		p.take(wholeCalls("meanwhile", customers, 1)...) // wakes the relay
-		found := p.adapter.Find(t.Context(), []crm.Lookup{{Object: v.object, TransactionID: customers[0].TransactionID}})
-		require.Error(t, found[0].Err)
-		require.LessOrEqual(t, crm.Classify(found[0].Err).RetryAfter, time.Second)
-		require.Positive(t, crm.Classify(found[0].Err).RetryAfter)
+		err := p.ask(v.object, customers[0])
+		require.Error(t, err)
+		require.LessOrEqual(t, crm.Classify(err).RetryAfter, time.Second)
+		require.Positive(t, crm.Classify(err).RetryAfter)
 		require.Empty(t, gate.since(came), "a request although the CRM asked to wait")
 		move(time.Millisecond)
 		p.take(wholeCalls("afterwards", customers, 1)...)

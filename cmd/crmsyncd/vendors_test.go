@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,8 +31,9 @@ type vendorCRM struct {
 	// lines are the section crm of its configuration: $URL is its address, $STORE a file, $USER the user who gets the
 	// calls of which the agent is not known. No rate is bounded, or the tests would take as long as the work does.
 	lines string
-	// byID: agents cannot be looked up by their account names, so agents.map names them.
-	byID bool
+	// byID: agents cannot be looked up by their account names, so agents.map names them. byDefault: calls of which the
+	// agent is not known need the user of agents.default.
+	byID, byDefault bool
 	// rests are its answers to who asks too much; the first is that of an ordinary throttling.
 	rests []restOrder
 }
@@ -45,7 +47,7 @@ type restOrder struct {
 	reason string
 }
 
-// domain makes e-mail addresses of account names, by which two of the CRMs know their users.
+// domain makes e-mail addresses of account names, by which most of the CRMs know their users.
 const domain = "example.com"
 
 // vendorCRMs returns all of them.
@@ -110,6 +112,7 @@ func vendorCRMs() []vendorCRM {
 				}, 10 * time.Minute, outbox.PauseThrottle},
 			},
 		},
+		zohoCRM(), pipedriveCRM(), dynamicsCRM(), odooCRM(), suitecrmCRM(), getflyCRM(),
 	}
 }
 
@@ -156,7 +159,7 @@ func newOffice(t *testing.T, v vendorCRM, now func() time.Time, lag time.Duratio
 
 // login is the name by which the CRM knows an agent.
 func (v vendorCRM) login(userName string) string {
-	if v.name == "espocrm" {
+	if slices.Contains([]string{"espocrm", "odoo", "suitecrm"}, v.name) {
 		return userName
 	}
 	return userName + "@" + domain
@@ -170,6 +173,10 @@ func (o *office) configuration(folder string) []byte {
 			mapped = append(mapped, fmt.Sprintf("%s: %q", name, id))
 		}
 	}
+	byDefault := ""
+	if o.byDefault {
+		byDefault = o.fallback
+	}
 	section := os.Expand(o.lines, func(name string) string {
 		return map[string]string{
 			"URL": o.server.URL, "STORE": filepath.Join(folder, o.name+"-token.json"), "USER": o.fallback,
@@ -178,10 +185,10 @@ func (o *office) configuration(folder string) []byte {
 	return fmt.Appendf(nil, `receiver: {authorization_keys: [%s]}
 outbox: {path: %q}
 match: {unmatched: unlinked}
-agents: {map: {%s}}
+agents: {map: {%s}, default: %q}
 log: {format: text}
 crm: %s
-`, demoKey, filepath.Join(folder, "outbox.db"), strings.Join(mapped, ", "), section)
+`, demoKey, filepath.Join(folder, "outbox.db"), strings.Join(mapped, ", "), byDefault, section)
 }
 
 // byCall returns the call logs by their call id and requires that no call has two.

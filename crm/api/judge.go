@@ -14,8 +14,8 @@ import (
 // maxWait bounds what a CRM may ask us to wait.
 const maxWait = 24 * time.Hour
 
-// Judge reads an answer by its status alone, nil for a 2xx. 404 and 410 are gone, but a page that says so to a request
-// that Reads comes from a server that does not know the path; 409 is exists for what Creates and somebody else's change
+// Judge reads an answer by its status alone, nil for a 2xx. 404 and 410 are gone, but a page that says 404 comes from a
+// server that does not know the path, or stands before the CRM: that is transient, and nothing was done; 409 is exists for what Creates and somebody else's change
 // for what Changes; 429, and 503 with Retry-After, are throttled; a 5xx is in doubt for what Creates, for it may have
 // failed behind the commit.
 func Judge(r Request, a Answer) *crm.Error {
@@ -28,7 +28,7 @@ func Judge(r Request, a Answer) *crm.Error {
 func kindByStatus(effect Effect, a Answer) crm.Kind {
 	switch a.Status {
 	case http.StatusNotFound:
-		if text := bytes.TrimSpace(a.Body); effect == Reads && len(text) > 0 && !json.Valid(text) {
+		if text := bytes.TrimSpace(a.Body); len(text) > 0 && !json.Valid(text) {
 			return crm.KindTransient
 		}
 		return crm.KindGone

@@ -47,7 +47,8 @@ func TestJudge(t *testing.T) {
 		reads, creates, changes crm.Kind
 	}{
 		{status: 404, body: "{}", reads: crm.KindGone, creates: crm.KindGone, changes: crm.KindGone},
-		{status: 404, body: "<html>", reads: crm.KindTransient, creates: crm.KindGone, changes: crm.KindGone},
+		{status: 404, reads: crm.KindGone, creates: crm.KindGone, changes: crm.KindGone},
+		{status: 404, body: "<html>", reads: crm.KindTransient, creates: crm.KindTransient, changes: crm.KindTransient},
 		{status: 409, reads: crm.KindInvalid, creates: crm.KindExists, changes: crm.KindTransient},
 		{status: 422, reads: crm.KindInvalid, creates: crm.KindInvalid, changes: crm.KindInvalid},
 		{status: 500, reads: crm.KindTransient, creates: crm.KindInDoubt, changes: crm.KindTransient},

@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -54,6 +56,27 @@ func TestQuotaRestsAsWell(t *testing.T) {
 	require.Equal(t, crm.KindQuota, failure(t, err).Kind)
 	require.Equal(t, time.Hour, failure(t, err).RetryAfter)
 	require.Len(t, s.requests(), 1)
+}
+
+// TestRestForAnItem: an item of a batch says in a 200 that the CRM wants to be left alone.
+func TestRestForAnItem(t *testing.T) {
+	now := newClock()
+	s := serve(t, say(200, "{}"))
+	c := newClient(t, api.ClientConfig{BaseURL: s.URL}, api.Options{Now: now.Now})
+	for _, none := range []error{
+		nil, errors.New("another"), &crm.Error{Kind: crm.KindThrottled}, &crm.Error{Kind: crm.KindInvalid, RetryAfter: time.Hour},
+	} {
+		c.Rest(none)
+		_, err := c.Do(t.Context(), reading)
+		require.NoError(t, err)
+	}
+	c.Rest(fmt.Errorf("write: %w", &crm.Error{Kind: crm.KindQuota, RetryAfter: time.Minute, Message: "all spent"}))
+	_, err := c.Do(t.Context(), reading)
+	require.EqualError(t, err, "find contact: not sent, the CRM asked to wait: all spent (quota)")
+	require.Len(t, s.requests(), 4)
+	now.move(time.Minute)
+	_, err = c.Do(t.Context(), reading)
+	require.NoError(t, err)
 }
 
 // TestOthersDoNotRest: only what the CRM said with throttled or quota stops the others.
@@ -164,7 +187,8 @@ func TestBudgetsAreApart(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = c.Do(ctx, reading)
-	require.EqualError(t, err, "find contact: the rate leaves no time to send it (transient)")
+	require.EqualError(t, err, "find contact: the rate leaves no time to send it (throttled)")
+	require.InDelta(t, 1000, failure(t, err).RetryAfter.Seconds(), 100, "until there is room again")
 	var workers sync.WaitGroup
 	for range 8 {
 		workers.Go(func() {

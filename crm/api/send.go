@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptrace"
@@ -11,6 +12,9 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
 
 	"github.com/crmsyncd/crmsyncd/crm"
 )
@@ -52,10 +56,20 @@ func (c *Client) await(ctx context.Context, r Request) error {
 			if ctx.Err() != nil {
 				return unanswered(ctx, r.Title, crm.KindTransient, err)
 			}
-			return crm.Errorf(crm.KindTransient, r.Title, "the rate leaves no time to send it")
+			return &crm.Error{
+				Kind: crm.KindThrottled, Op: r.Title, RetryAfter: untilFree(budget), Message: "the rate leaves no time to send it",
+			}
 		}
 	}
 	return c.rests.check(r.Title, r.Budget)
+}
+
+// untilFree returns after what time a budget has room for a request again, in full seconds and at least one.
+func untilFree(budget *rate.Limiter) time.Duration {
+	place := budget.Reserve()
+	defer place.Cancel()
+	wait := min(place.Delay(), maxWait)
+	return max((wait + time.Second - 1).Truncate(time.Second), time.Second)
 }
 
 // build makes the request. Its errors are the request's own fault, or that of a base URL that came with the token.
@@ -154,10 +168,19 @@ func (c *Client) judged(r Request, a Answer, access Access) error {
 	if e.RetryAfter <= 0 {
 		e.RetryAfter = RetryAfter(a.Header.Get("Retry-After"), c.exchanger.now())
 	}
-	if e.RetryAfter > 0 && (e.Kind == crm.KindThrottled || e.Kind == crm.KindQuota) {
+	c.Rest(e)
+	return e
+}
+
+// Rest begins the rest that an error asks for: a crm.Error with RetryAfter that is throttled or quota. Until it is over
+// requests get the same error and are not sent. The client does so by itself for what it judges; adapters call it for
+// what they find in an answer by themselves, such as an item of a batch that was answered with 200. Any other error,
+// and nil, begins none.
+func (c *Client) Rest(err error) {
+	e, ok := errors.AsType[*crm.Error](err)
+	if ok && e.RetryAfter > 0 && (e.Kind == crm.KindThrottled || e.Kind == crm.KindQuota) {
 		c.rests.ask("", e.RetryAfter, e.Kind, e.Message)
 	}
-	return e
 }
 
 // readLevels tells the observer of quotas and begins the rest that an empty one means.

@@ -80,7 +80,7 @@ func (a *Adapter) batch(ctx context.Context, r api.Request, groups [][]command) 
 				into = append(into, &answers[i][k])
 			}
 		}
-		return a.exchange(ctx, r, commands, into)
+		return a.exchange(ctx, r, commands, into, len(parts[n]))
 	})
 	for n, err := range errs {
 		for _, i := range parts[n] {
@@ -94,8 +94,9 @@ func (a *Adapter) batch(ctx context.Context, r api.Request, groups [][]command) 
 	return answers
 }
 
-// exchange sends one batch and returns the first error that concerns the whole portal.
-func (a *Adapter) exchange(ctx context.Context, r api.Request, commands []command, into []*answer) error {
+// exchange sends one batch of some groups and returns the first error that concerns the whole portal. A request of
+// several groups that is refused as a whole says nothing against any one of them: none is given up at once for that.
+func (a *Adapter) exchange(ctx context.Context, r api.Request, commands []command, into []*answer, groups int) error {
 	if len(commands) == 0 {
 		return nil
 	}
@@ -125,6 +126,10 @@ func (a *Adapter) exchange(ctx context.Context, r api.Request, commands []comman
 		} `json:"result"`
 	}
 	err := a.client.JSON(ctx, r, &said)
+	if e := crm.Classify(err); err != nil && groups > 1 && (e.Kind == crm.KindInvalid || e.Kind == crm.KindGone) {
+		of := *e
+		of.Kind, err = crm.KindForbidden, &of
+	}
 	first := err
 	for i, c := range commands {
 		of := answer{title: r.Title, effect: c.effect, result: said.Result.Result[c.key]}

@@ -31,7 +31,7 @@ const (
 // The steps that write a call, and the one that reads a call back of which nothing but its id is known.
 const (
 	stepRegister, stepFinish, stepRead, stepBind, stepAttach = "register", "finish", "read", "bind", "attach"
-	stepAdd, stepUpdate                                      = "add", "update"
+	stepAdd, stepUpdate, stepUnbind                          = "add", "update", "unbind"
 )
 
 // job is one call to write.
@@ -42,6 +42,8 @@ type job struct {
 	names    []string // of the steps
 	steps    []command
 	err      error
+	// former is the record that the activity belonged to before.
+	former string
 }
 
 // Write writes calls, as many in a request as their commands allow.
@@ -80,6 +82,15 @@ func (j *job) add(name, method string, params url.Values, pretend any) (key stri
 	return key
 }
 
+// move binds an activity to the record of the call, and then takes it from the one it was bound to before.
+func (j *job) move(activity string) {
+	j.add(stepBind, "crm.activity.binding.add", bindingOf(j.write.Record, activity), true)
+	object, id, _ := strings.Cut(j.progress[doneBinding], ":")
+	if former := (crm.Record{Object: object, ID: id}); id != "" {
+		j.add(stepUnbind, "crm.activity.binding.delete", bindingOf(&former, activity), true)
+	}
+}
+
 // planCall plans the steps of telephony.
 func (a *Adapter) planCall(j *job) {
 	c, w, p := j.write.Call, j.write, j.progress
@@ -115,7 +126,7 @@ func (a *Adapter) planCall(j *job) {
 	}
 	if bound := binding(w.Record); bound != "" && bound != p[doneBinding] && activity != "" &&
 		(w.LogID != "" || w.Record.Object == "deal") { // register links the others
-		j.add(stepBind, "crm.activity.binding.add", bindingOf(w.Record, activity), true)
+		j.move(activity)
 	}
 	if c.RecordingURL != "" && p[doneRecording] != digest(c.RecordingURL) {
 		params := given("RECORD_URL", c.RecordingURL, "FILENAME", fileName(c))
@@ -160,7 +171,7 @@ func (a *Adapter) planActivity(j *job) {
 		params.Set("id", w.LogID)
 		j.add(stepUpdate, "crm.activity.update", params, true)
 		if bound := binding(w.Record); bound != "" && bound != j.progress[doneBinding] {
-			j.add(stepBind, "crm.activity.binding.add", bindingOf(w.Record, w.LogID), true)
+			j.move(w.LogID)
 		}
 		return
 	}

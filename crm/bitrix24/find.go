@@ -77,13 +77,14 @@ func (a *Adapter) lookUp(ctx context.Context, byPhone bool, object string, value
 	return founds[0].Records, founds[0].Truncated, founds[0].Err
 }
 
-// recall returns what came back a moment ago for these values, and for others, which api.Search drops.
+// recall returns what came back a moment ago for these values, and for others, which api.Search drops. What came last
+// counts: before it the record may not have been there.
 func (a *Adapter) recall(byPhone bool, object string, values []string) ([]crm.Record, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	var records []crm.Record
 	missing := slices.Clone(values)
-	for _, l := range a.seen {
+	for _, l := range slices.Backward(a.seen) {
 		if l.object != object || l.byPhone != byPhone || !a.now().Before(l.until) {
 			continue
 		}

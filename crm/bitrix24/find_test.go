@@ -57,6 +57,16 @@ func TestWhatWasSeenIsForgotten(t *testing.T) {
 	require.Len(t, a.Find(t.Context(), []crm.Lookup{{Object: "deal", TransactionID: "T-1"}})[0].Records, 1)
 }
 
+// TestTheLatestAnswerCounts: a record that was made after a first look is not hidden by that.
+func TestTheLatestAnswerCounts(t *testing.T) {
+	p := newPortal(t, bitrix24test.Options{})
+	a := p.webhook(t)
+	require.Empty(t, find(t, a, crm.Lookup{TransactionID: "T-1"})[2].Records)
+	p.AddRecord("deal", "T-1", "")
+	require.Len(t, find(t, a, crm.Lookup{TransactionID: "T-1"})[2].Records, 1)
+	require.Equal(t, 2, p.Requests()["find"])
+}
+
 // TestACampaign: more records than a page carry one transaction id, which must not hide those of others.
 func TestACampaign(t *testing.T) {
 	p := newPortal(t, bitrix24test.Options{})

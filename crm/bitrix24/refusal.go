@@ -23,6 +23,7 @@ func (a *Adapter) refuse(of *answer, refused, timing json.RawMessage) {
 	of.code, of.words = said.code(), said.Words
 	of.err = &crm.Error{Op: of.title, Message: api.Mask(strings.Trim(of.code+": "+of.words, ": "), a.secrets...)}
 	of.err.Kind, of.err.RetryAfter = said.kind(0, of.effect, a.now())
+	a.client.Rest(of.err)
 }
 
 // refusal is an error of the API.

@@ -101,6 +101,7 @@ func TestARecordThatIsFoundLaterIsBound(t *testing.T) {
 	w.Record = &crm.Record{Object: "deal", ID: deal}
 	write(t, a, w)
 	require.Equal(t, deal, p.Logs()[0].RecordID)
+	require.Equal(t, []string{"deal:" + deal}, p.Bindings(p.Logs()[0].ID), "not on the former record any more")
 }
 
 func TestTheRecordingFailsAlone(t *testing.T) {

@@ -15,13 +15,14 @@ import (
 // read turns the answers to a job's steps into its result and keeps what was done.
 func (j *job) read(answers []answer) crm.Written {
 	w := crm.Written{LogID: j.write.LogID, Err: j.err}
+	j.former = j.progress[doneBinding]
 	for i, name := range j.names {
 		err := j.done(name, answers[i], &w)
 		if err == nil {
 			continue
 		}
 		w.Err = cmp.Or(w.Err, err)
-		if name != stepBind && name != stepAttach {
+		if name != stepBind && name != stepUnbind && name != stepAttach {
 			break // what follows leans on this step
 		}
 	}
@@ -67,6 +68,11 @@ func (j *job) done(name string, said answer, w *crm.Written) error {
 			return said.err
 		}
 		j.progress[doneBinding] = binding(j.write.Record)
+	case stepUnbind: // what is not bound, or to nothing else, cannot be taken away
+		if said.err != nil && said.err.Kind != crm.KindInvalid && said.err.Kind != crm.KindGone {
+			j.progress[doneBinding] = j.former
+			return said.err
+		}
 	case stepAttach:
 		if err := attached(said); err != nil {
 			return err

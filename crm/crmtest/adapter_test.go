@@ -106,6 +106,26 @@ func (a *plainAdapter) FindUsers(ctx context.Context, agents []string) []crm.Use
 	return founds
 }
 
+func (a *plainAdapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.Found {
+	return a.createContacts(ctx, calls, func(call.Call) string { return "" })
+}
+
+// createContacts creates a contact for each call, with what is given as its transaction id.
+func (a *plainAdapter) createContacts(ctx context.Context, calls []call.Call, of func(call.Call) string) []crm.Found {
+	contacts := make([]plainRecord, len(calls))
+	for i, c := range calls {
+		contacts[i] = plainRecord{Object: "contact", TransactionID: of(c), Phone: c.Customer.String()}
+	}
+	founds := make([]crm.Found, len(calls))
+	results, err := a.results(ctx, "create_contact", api.Creates, contacts, len(contacts))
+	for i := range founds {
+		if founds[i].Err = err; err == nil {
+			founds[i].Records = []crm.Record{{Object: "contact", ID: results[i].ID, Phones: []string{contacts[i].Phone}}}
+		}
+	}
+	return founds
+}
+
 func (a *plainAdapter) Write(ctx context.Context, writes []crm.Write) []crm.Written {
 	written := make([]crm.Written, len(writes))
 	for first := 0; first < len(writes); first += plainBatch {

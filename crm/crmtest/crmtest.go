@@ -79,7 +79,7 @@ func Run(t *testing.T, h Harness) {
 		"Refusals": testRefusals, "RetryAfter": testRetryAfter, "StopsWhenThrottled": testStopsWhenThrottled,
 		"Redirect": testRedirect, "BrokenFind": testBrokenFind, "LostCreate": testLostCreate,
 		"Units": testUnits, "UpdateRunning": testUpdateRunning, "EachItsOwn": testEachItsOwn, "BadCall": testBadCall,
-		"FindUsers": testFindUsers, "LaggingSearch": testLaggingSearch, "Hold": testHold, "HoldEnds": testHoldEnds,
+		"FindUsers": testFindUsers, "CreateContacts": testCreateContacts, "LaggingSearch": testLaggingSearch, "Hold": testHold, "HoldEnds": testHoldEnds,
 		"Cancel": testCancel, "Unreachable": testUnreachable,
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -104,6 +104,13 @@ func (p *plainCRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		answer = p.search(operation, search)
+	case "create_contact":
+		var contacts []plainRecord
+		if json.NewDecoder(r.Body).Decode(&contacts) != nil {
+			w.WriteHeader(http.StatusBadRequest)
+			return
+		}
+		answer = p.create(contacts)
 	case "write":
 		if json.NewDecoder(r.Body).Decode(&writes) != nil || len(writes) > plainBatch {
 			w.WriteHeader(http.StatusBadRequest)
@@ -113,6 +120,16 @@ func (p *plainCRM) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(answer)
+}
+
+// create adds records and returns a result for each.
+func (p *plainCRM) create(contacts []plainRecord) []plainResult {
+	results := make([]plainResult, len(contacts))
+	for i, contact := range contacts {
+		contact.ID = p.id()
+		p.records, results[i].ID = append(p.records, contact), contact.ID
+	}
+	return results
 }
 
 // search returns records, or one result for each call or user.

@@ -112,6 +112,30 @@ func testFindBatch(t *testing.T, s *setup) {
 	}
 }
 
+// testCreateContacts: a transaction id may be one of a whole campaign. A record that carries that of the call it was
+// created for would be taken for the next customer of the campaign.
+func testCreateContacts(t *testing.T, s *setup) {
+	t.Helper()
+	creator, creates := s.adapter.(crm.ContactCreator)
+	if !creates {
+		t.Skip("the adapter creates no contacts")
+	}
+	c := s.call()
+	made := creator.CreateContacts(t.Context(), []call.Call{c})
+	require.Len(t, made, 1)
+	if made[0].Err != nil && crm.Classify(made[0].Err).Kind == crm.KindInvalid {
+		t.Skip("the adapter is set up to create no contacts")
+	}
+	require.NoError(t, made[0].Err)
+	require.Len(t, made[0].Records, 1)
+	require.Empty(t, made[0].Records[0].TransactionID)
+	for _, object := range s.adapter.Traits().Objects {
+		found := s.find(t, crm.Lookup{Object: object, TransactionID: c.TransactionID})
+		require.NoError(t, found.Err)
+		require.Empty(t, found.Records, "a created record carries the transaction id")
+	}
+}
+
 func testConcurrent(t *testing.T, s *setup) {
 	t.Helper()
 	object := s.object(t)

@@ -52,6 +52,8 @@ type flawed struct {
 	found  func([]crm.Found) []crm.Found
 	anew   func() *plainAdapter
 	traits func(crm.Traits) crm.Traits
+	// carried returns what a created contact carries as its transaction id.
+	carried func(call.Call) string
 }
 
 // each returns a change of each write of a list that leaves the list of the caller alone.
@@ -90,6 +92,13 @@ func (f flawed) Write(ctx context.Context, writes []crm.Write) []crm.Written {
 		written = f.out(written)
 	}
 	return written
+}
+
+func (f flawed) CreateContacts(ctx context.Context, calls []call.Call) []crm.Found {
+	if f.carried != nil {
+		return f.createContacts(ctx, calls, f.carried)
+	}
+	return f.plainAdapter.CreateContacts(ctx, calls)
 }
 
 func (f flawed) Find(ctx context.Context, lookups []crm.Lookup) []crm.Found {
@@ -166,6 +175,9 @@ var flaws = map[string]struct {
 	}})},
 	"finds nothing": {"FindOne", plainly(flawed{found: func(founds []crm.Found) []crm.Found {
 		return make([]crm.Found, len(founds))
+	}})},
+	"a created contact is the whole campaign's": {"CreateContacts", plainly(flawed{carried: func(c call.Call) string {
+		return c.TransactionID
 	}})},
 	"promises an upsert": {"WriteTwice", plainly(flawed{traits: func(traits crm.Traits) crm.Traits {
 		traits.Upsert = true

@@ -85,7 +85,7 @@ func (a *Adapter) createLog(ctx context.Context, w crm.Write) crm.Written {
 	if w.Record != nil {
 		owner = cmp.Or(w.Owner, w.Record.Owner, a.cfg.DefaultUser)
 		fields["parentType"], fields["parentId"] = w.Record.Object, w.Record.ID
-		if people := map[string]string{"Contact": "contactsIds", "Lead": "leadsIds"}[w.Record.Object]; people != "" {
+		if people := peopleOf(w.Record.Object); people != "" {
 			fields[people] = []string{w.Record.ID}
 		}
 		done["record"] = w.Record.Object + "/" + w.Record.ID
@@ -109,6 +109,11 @@ func (a *Adapter) createLog(ctx context.Context, w crm.Write) crm.Written {
 		id, _, err = a.create(ctx, r, skipDuplicateCheck)
 	}
 	return crm.Written{LogID: id, Progress: done.Bytes(), Err: err}
+}
+
+// peopleOf returns the field of a call that lists records of an entity type beside its parent, empty for none.
+func peopleOf(object string) string {
+	return map[string]string{"Contact": "contactsIds", "Lead": "leadsIds"}[object]
 }
 
 // create sends a create and returns the id of what was made, or the records that EspoCRM takes for the same (409).
@@ -139,6 +144,13 @@ func (a *Adapter) updateLog(ctx context.Context, w crm.Write) crm.Written {
 	}
 	if w.Record != nil && w.Record.Object+"/"+w.Record.ID != done["record"] {
 		fields["parentType"], fields["parentId"] = w.Record.Object, w.Record.ID
+		former, _, _ := strings.Cut(done["record"], "/")
+		if people := peopleOf(former); people != "" { // the create put the call on that one's list, too
+			fields[people] = []string{}
+		}
+		if people := peopleOf(w.Record.Object); people != "" {
+			fields[people] = []string{w.Record.ID}
+		}
 		next["record"] = w.Record.Object + "/" + w.Record.ID
 	}
 	path := "/Call/" + url.PathEscape(w.LogID)

@@ -32,9 +32,6 @@ func (a *Adapter) createContact(ctx context.Context, c call.Call) crm.Found {
 	if o.Name != "Contact" && o.Name != "Lead" {
 		fields = map[string]any{"name": number, o.Phones[0]: number}
 	}
-	if o.TransactionID != "" && c.TransactionID != "" {
-		fields[o.TransactionID] = c.TransactionID
-	}
 	if a.cfg.DefaultUser != "" {
 		fields["assignedUserId"] = a.cfg.DefaultUser
 	}
@@ -53,6 +50,6 @@ func (a *Adapter) createContact(ctx context.Context, c call.Call) crm.Found {
 		return crm.Found{Err: err}
 	}
 	return crm.Found{Records: []crm.Record{{
-		Object: o.Name, ID: id, Owner: a.cfg.DefaultUser, TransactionID: c.TransactionID, Phones: []string{number},
+		Object: o.Name, ID: id, Owner: a.cfg.DefaultUser, Phones: []string{number},
 	}}}
 }

@@ -181,6 +181,28 @@ func TestWhatAPersonMovedStays(t *testing.T) {
 	require.Equal(t, w.Owner, b.crm.Logs()[0].Owner)
 }
 
+// TestTheCallLeavesItsFormerRecord: the list of the former contact does not show the call of another customer.
+func TestTheCallLeavesItsFormerRecord(t *testing.T) {
+	b := newBench(t)
+	record := func(object string) *crm.Record {
+		return &crm.Record{Object: object, ID: b.crm.AddRecord(object, "", "")}
+	}
+	w := b.write(t, crm.Write{Call: endedCall("call-1"), Record: record("Contact"), Owner: agentID})
+	for _, next := range []*crm.Record{record("Contact"), record("Lead"), record("Opportunity")} {
+		w.Record = next
+		w = b.write(t, w)
+		stored := b.crm.Values("Call", w.LogID)
+		require.Equal(t, next.ID, stored["parentId"])
+		for field, object := range map[string]string{"contactsIds": "Contact", "leadsIds": "Lead"} {
+			if object == next.Object {
+				require.Equal(t, []any{next.ID}, stored[field])
+			} else {
+				require.Empty(t, stored[field])
+			}
+		}
+	}
+}
+
 func TestGoneRecord(t *testing.T) {
 	b := newBench(t)
 	w := crm.Write{Call: endedCall("call-1"), Record: &crm.Record{Object: "Contact", ID: "c404"}, Owner: agentID}

@@ -234,7 +234,9 @@ func (a *Adapter) outcome(c call.Call) (status, disposition string) {
 	}
 }
 
-// CreateContacts creates a record of Config.Create for each call. HubSpot does not deduplicate: a repeat makes a twin.
+// CreateContacts creates a record of Config.Create for each call. It does not carry the transaction id: that may be one
+// of a whole campaign, and the next customer of the campaign would be taken for this one. HubSpot does not deduplicate: a
+// repeat makes a twin.
 func (a *Adapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.Found {
 	founds := make([]crm.Found, len(calls))
 	o, err := a.object(cmp.Or(a.cfg.Create, "contact"))
@@ -245,7 +247,7 @@ func (a *Adapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.F
 	for i, c := range calls {
 		founds[i].Err = err
 		number := c.Customer.String()
-		properties := map[string]string{o.TransactionID: c.TransactionID, o.NameProperty: number}
+		properties := map[string]string{o.NameProperty: number}
 		if len(o.Phones) > 0 {
 			properties[o.Phones[0]] = number
 		}
@@ -261,9 +263,7 @@ func (a *Adapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.F
 	}, items)
 	for i, c := range calls {
 		if founds[i].Err = items[i].err; founds[i].Err == nil {
-			founds[i].Records = []crm.Record{{
-				Object: o.Name, ID: items[i].id, TransactionID: c.TransactionID, Phones: []string{c.Customer.String()},
-			}}
+			founds[i].Records = []crm.Record{{Object: o.Name, ID: items[i].id, Phones: []string{c.Customer.String()}}}
 		}
 	}
 	return founds

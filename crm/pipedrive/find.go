@@ -178,20 +178,14 @@ func (a *Adapter) FindUsers(ctx context.Context, agents []string) []crm.UserFoun
 	return found
 }
 
-// CreateContacts creates one person for each call, named by the number.
+// CreateContacts creates one person for each call, named by the number. It does not carry the transaction id: that may be
+// one of a whole campaign, and the next customer of the campaign would be taken for this one.
 func (a *Adapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.Found {
 	created := make([]crm.Found, len(calls))
 	errs := api.Each(len(calls), concurrency, func(i int) error {
 		number := calls[i].Customer.String()
 		body := map[string]any{
 			"name": number, "phones": []map[string]any{{"value": number, "primary": true, "label": "work"}},
-		}
-		key, err := a.fieldOf(ctx, person)
-		if err != nil {
-			return err
-		}
-		if key != "" && calls[i].TransactionID != "" {
-			body["custom_fields"] = map[string]string{key: calls[i].TransactionID}
 		}
 		made, err := send[struct {
 			ID      id
@@ -202,7 +196,6 @@ func (a *Adapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.F
 		})
 		created[i].Records = []crm.Record{{
 			Object: person, ID: string(made.Data.ID), Owner: string(made.Data.OwnerID), Phones: []string{number},
-			TransactionID: calls[i].TransactionID,
 		}}
 		return err
 	})

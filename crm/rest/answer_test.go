@@ -64,7 +64,7 @@ func TestStatuses(t *testing.T) {
 		{400, "", "{}", crm.KindInvalid, crm.KindInvalid, crm.KindInvalid, crm.KindInvalid},
 		{401, "", "", crm.KindUnauthorized, crm.KindUnauthorized, crm.KindUnauthorized, crm.KindUnauthorized},
 		{403, "", "", crm.KindForbidden, crm.KindForbidden, crm.KindForbidden, crm.KindForbidden},
-		{404, "", "<html>", crm.KindTransient, crm.KindGone, crm.KindInvalid, crm.KindGone},
+		{404, "", "<html>", crm.KindTransient, crm.KindTransient, crm.KindTransient, crm.KindTransient},
 		{408, "", "", crm.KindTransient, crm.KindTransient, crm.KindTransient, crm.KindTransient},
 		{409, "", "", crm.KindInvalid, crm.KindExists, crm.KindExists, crm.KindTransient},
 		{422, "", "", crm.KindInvalid, crm.KindInvalid, crm.KindInvalid, crm.KindInvalid},

@@ -56,7 +56,7 @@
 // the built-in ones. These are: 2xx success; 404 and 410 nothing found, for a write gone; 409 exists already on a
 // create; 401 unauthorized; 403 forbidden; 429, and 503 with Retry-After, throttled; a 5xx in doubt on a create, else
 // transient, as are 408, 425, 501, 503 and redirects, which are not followed; all others invalid. A page in place of
-// data is no answer: a 404 with a page and a success without JSON are transient for a look-up.
+// data is no answer: a 404 with a page is transient, and so is a success without JSON for a look-up.
 //
 // A 500 or 503 that is the question's own fault is retried for as long as any outage unless a rule says better: invalid
 // parks the call at once with the CRM's words, forbidden after a few attempts.

@@ -214,7 +214,7 @@ func TestRateLeavesNoTime(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	err := a.Write(ctx, []crm.Write{{Call: endedCall()}})[0].Err
-	require.EqualError(t, err, "create call log: the rate leaves no time to send it (transient)")
+	require.EqualError(t, err, "create call log: the rate leaves no time to send it (throttled)")
 }
 
 func TestWhatIsNotConfigured(t *testing.T) {

@@ -145,6 +145,6 @@ func (a *Adapter) createContact(ctx context.Context, c call.Call) crm.Found {
 		return crm.Found{Err: err}
 	}
 	return crm.Found{Records: []crm.Record{{
-		Object: a.plan.contactObject, ID: id, TransactionID: c.TransactionID, Phones: []string{c.Customer.String()},
+		Object: a.plan.contactObject, ID: id, Phones: []string{c.Customer.String()},
 	}}}
 }

@@ -93,6 +93,7 @@ func (a *Adapter) send(ctx context.Context, writes []crm.Write, at []int, writte
 		}
 		w := writes[i]
 		id, err := results[n].outcome(r, w.LogID != "" || w.Record != nil, a.cfg.ClientSecret.Reveal())
+		a.client.Rest(err)
 		written[i] = crm.Written{LogID: cmp.Or(id, w.LogID), Err: err}
 	}
 	if len(again) > 0 {

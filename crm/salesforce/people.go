@@ -78,6 +78,7 @@ func (a *Adapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.F
 			if err == nil {
 				var id string
 				id, found.Err = results[i].outcome(r, false, a.cfg.ClientSecret.Reveal())
+				a.client.Rest(found.Err)
 				found.Records = []crm.Record{{Object: n.Object, ID: id, Phones: []string{c.Customer.String()}}}
 			}
 			if found.Err != nil {

@@ -248,6 +248,20 @@ func TestDailyPool(t *testing.T) {
 	require.Equal(t, before, b.org.Requests()["write"], "nothing is sent while the pool is spent")
 }
 
+// TestAnItemBeginsARest: one record of a request that was taken says that the pool is spent.
+func TestAnItemBeginsARest(t *testing.T) {
+	b := newBench(t, salesforcetest.Options{})
+	require.NoError(t, b.Write(t.Context(), many(1))[0].Err)
+	b.server.Inject(crmtest.Say(crmtest.Answer{
+		Status: 200, Body: `[{"success":false,"errors":[{"statusCode":"REQUEST_LIMIT_EXCEEDED","message":"no more"}]}]`,
+	}))
+	require.Equal(t, "quota", kindOf(b.Write(t.Context(), many(1))[0].Err))
+	b.server.Inject(nil)
+	lookups := []crm.Lookup{{Object: "Contact", TransactionID: "T-1"}}
+	require.Equal(t, "quota", kindOf(b.Find(t.Context(), lookups)[0].Err))
+	require.Zero(t, b.org.Requests()["find"], "nothing is sent while the pool is spent")
+}
+
 // TestStrangeResults: answers that make no sense are never taken for success.
 func TestStrangeResults(t *testing.T) {
 	for body, kinds := range map[string][2]string{

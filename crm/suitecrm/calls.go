@@ -81,10 +81,11 @@ func (a *Adapter) updateLog(ctx context.Context, w crm.Write, fields attributes)
 	}
 	err := a.save(ctx, http.MethodPatch, "update_log", "update call log", resource{callsModule, w.LogID, fields})
 	next := digests(fields, done)
-	if err != nil { // it may have taken effect all the same: then these are our words, too
-		for field, wrote := range next {
-			if !strings.Contains(done[field], wrote) {
-				next[field] = strings.TrimSpace(done[field] + " " + wrote)
+	if err != nil { // it may have taken effect all the same: then these are our words, too, but they are sent again
+		for field := range fields {
+			wrote := next[field]
+			if next[field] = done[field]; !strings.Contains(done[field], wrote) {
+				next[field] += " " + wrote
 			}
 		}
 	}

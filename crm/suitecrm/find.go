@@ -109,7 +109,8 @@ func (a *Adapter) FindUsers(ctx context.Context, agents []string) []crm.UserFoun
 const operationContact = "create_contact"
 
 // CreateContacts creates one record for each call. Its id follows from the number, so that two calls of one caller make
-// one record; where somebody has deleted that one, the id follows from the call as well.
+// one record; where somebody has deleted that one, the id follows from the call as well. It does not carry the
+// transaction id: that may be one of a whole campaign, and the next customer of the campaign would be taken for this one.
 func (a *Adapter) CreateContacts(ctx context.Context, calls []call.Call) []crm.Found {
 	created := make([]crm.Found, len(calls))
 	errs := api.Each(len(calls), a.cfg.Concurrency, func(i int) error {
@@ -133,9 +134,6 @@ func (a *Adapter) createContact(ctx context.Context, c call.Call) crm.Found {
 	if o.Name != "Contacts" && o.Name != "Leads" {
 		fields = attributes{"name": number, o.Phones[0]: number}
 	}
-	if o.TransactionID != "" && c.TransactionID != "" {
-		fields[o.TransactionID] = c.TransactionID
-	}
 	var err error
 	for _, name := range []string{number, number + " " + c.ID} {
 		id := api.UUID5("urn:crmsyncd:" + o.Name + ":" + name)
@@ -144,9 +142,7 @@ func (a *Adapter) createContact(ctx context.Context, c call.Call) crm.Found {
 			err = a.get(ctx, "find", "read "+o.Name, "/V8/module/"+o.Name+"/"+id, nil, nil)
 		}
 		if err == nil {
-			return crm.Found{Records: []crm.Record{{
-				Object: o.Name, ID: id, TransactionID: c.TransactionID, Phones: []string{number},
-			}}}
+			return crm.Found{Records: []crm.Record{{Object: o.Name, ID: id, Phones: []string{number}}}}
 		}
 		if !isKind(err, crm.KindGone) {
 			break

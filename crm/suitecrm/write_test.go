@@ -2,6 +2,7 @@ package suitecrm_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -107,6 +108,34 @@ func TestAnUpdateWhoseAnswerGotLost(t *testing.T) {
 	b.write(t, w)
 	require.Equal(t, int32(1), patches.Load())
 	require.Contains(t, b.crm.Logs()[0].Text, recordingURL)
+}
+
+// TestAnUpdateThatFailedIsSentAgain, with all that it said, however often it failed.
+func TestAnUpdateThatFailedIsSentAgain(t *testing.T) {
+	for failures := range 4 {
+		b := newBench(t, suitecrmtest.Options{})
+		w := b.write(t, crm.Write{Call: endedCall("call-1")})
+		w.Call.RecordingURL = recordingURL
+		w.Call.Talk = call.KnownSeconds(601)
+		b.server.Inject(func(rw http.ResponseWriter, r *http.Request, fake http.Handler) {
+			if r.Method == http.MethodPatch {
+				rw.WriteHeader(http.StatusBadGateway)
+				return
+			}
+			fake.ServeHTTP(rw, r)
+		})
+		for range failures {
+			failed := b.Write(t.Context(), []crm.Write{w})[0]
+			kind(t, crm.KindTransient, failed.Err)
+			w.LogID, w.Progress = failed.LogID, failed.Progress
+		}
+		b.server.Inject(nil)
+		b.write(t, w)
+		log := b.crm.Logs()[0]
+		require.Equal(t, recordingURL, log.RecordingURL, "after %d failures", failures)
+		require.Contains(t, log.Text, recordingURL)
+		require.EqualValues(t, 11, b.crm.Values("Calls", w.LogID)["duration_minutes"], "after %d failures", failures)
+	}
 }
 
 func TestTitleIsCutByCharacters(t *testing.T) {

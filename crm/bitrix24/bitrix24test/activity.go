@@ -161,6 +161,47 @@ func (c *CRM) bind(params object) (result, *failure) {
 	return result{}, fail(http.StatusBadRequest, "NOT_FOUND", "Entity not found")
 }
 
+// unbind is crm.activity.binding.delete. The last binding stays (documentation: crm.activity.binding.delete).
+func (c *CRM) unbind(params object) (result, *failure) {
+	from := binding{object: entityTypes()[number(params["entityTypeId"])], id: number(params["entityId"])}
+	for _, a := range c.acts {
+		at := slices.Index(a.bindings, from)
+		switch {
+		case a.id != number(params["activityId"]):
+			continue
+		case at < 0:
+			return result{}, fail(http.StatusBadRequest, "BINDING_NOT_FOUND", "Binding not found")
+		case len(a.bindings) == 1:
+			return result{}, fail(http.StatusBadRequest, "LAST_BINDING_CANNOT_BE_DELETED", "The last binding cannot be deleted")
+		}
+		a.bindings = slices.Delete(a.bindings, at, at+1)
+		return result{value: true}, nil
+	}
+	return result{}, fail(http.StatusBadRequest, "NOT_FOUND", "Entity not found")
+}
+
+// Bindings returns the records that the activity of a call log belongs to, each as "object:id".
+func (c *CRM) Bindings(logID string) []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	activity := number(logID)
+	for _, s := range c.stats {
+		if s.callID == logID {
+			activity = s.activity
+		}
+	}
+	var all []string
+	for _, a := range c.acts {
+		if a.id != activity {
+			continue
+		}
+		for _, b := range a.bindings {
+			all = append(all, b.object+":"+numeral(b.id))
+		}
+	}
+	return all
+}
+
 // link is a link to a recording in the description of an activity.
 var link = regexp.MustCompile(`href="([^"]+)"`)
 

@@ -25,6 +25,7 @@ func newMethods() map[string]method {
 		"crm.activity.update":                 {scope: "crm", kind: "write", run: (*CRM).updateActivity},
 		"crm.activity.list":                   {scope: "crm", kind: "find_log", run: (*CRM).listActivities},
 		"crm.activity.binding.add":            {scope: "crm", kind: "write", run: (*CRM).bind},
+		"crm.activity.binding.delete":         {scope: "crm", kind: "write", run: (*CRM).unbind},
 		"crm.item.list":                       {scope: "crm", kind: "find", run: (*CRM).listItems},
 		"crm.item.fields":                     {scope: "crm", kind: "describe", run: (*CRM).describe},
 		"crm.duplicate.findbycomm":            {scope: "crm", kind: "find", run: (*CRM).findByCommunication},

@@ -58,7 +58,10 @@ func (c *CRM) batch(w http.ResponseWriter, r *http.Request, body []byte) {
 
 // changeSet does a group of operations, or none of it.
 func (c *CRM) changeSet(group []operation) []outcome {
-	rows, order := maps.Clone(c.rows), slices.Clone(c.order)
+	rows, order := c.rows, c.order
+	if len(group) > 1 { // one operation changes all or nothing by itself
+		rows, order = maps.Clone(c.rows), slices.Clone(c.order)
+	}
 	var outcomes []outcome
 	for _, o := range group {
 		id, f := c.patch(strings.TrimPrefix(o.path, apiRoot), o.header, o.body)

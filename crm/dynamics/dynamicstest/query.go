@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -158,7 +157,7 @@ func (p *parser) in(name, list string) condition {
 		p.fail("0x80041103", "'%s' entity doesn't contain attribute with Name = '%s' and NameMapping = 'Logical'.",
 			p.table.name, column)
 	}
-	var values []string
+	values := map[string]bool{} // in lower case
 	list = strings.TrimPrefix(list, "[")
 	for list != "]" && p.fault == nil {
 		text := literal.FindStringSubmatch(list)
@@ -166,12 +165,10 @@ func (p *parser) in(name, list string) condition {
 			p.fail("0x80060888", "Invalid JSON. An unexpected value was found in a list of values.")
 			break
 		}
-		values = append(values, strings.ReplaceAll(text[1], "''", "'"))
+		values[strings.ToLower(strings.ReplaceAll(text[1], "''", "'"))] = true
 		list = strings.TrimPrefix(strings.TrimPrefix(list, text[0]), ",")
 	}
 	return func(r *row) bool {
-		return slices.ContainsFunc(values, func(v string) bool {
-			return r.text(column) != "" && strings.EqualFold(r.text(column), v)
-		})
+		return r.text(column) != "" && values[strings.ToLower(r.text(column))]
 	}
 }

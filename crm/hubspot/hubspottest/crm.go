@@ -55,6 +55,7 @@ type CRM struct {
 	mu         sync.Mutex
 	lastID     int64
 	objects    map[string][]*object
+	carriers   map[carried][]*object // who has or had a value, see carry
 	properties map[string][]property
 	owners     []owner
 	links      []link
@@ -83,7 +84,8 @@ func New(o Options) *CRM {
 	}
 	c := &CRM{
 		options: o, mux: http.NewServeMux(), lastID: 1000, objects: map[string][]*object{},
-		refused: map[string]string{}, requests: map[string]int{}, tokens: map[string]time.Time{},
+		carriers: map[carried][]*object{},
+		refused:  map[string]string{}, requests: map[string]int{}, tokens: map[string]time.Time{},
 		owners: []owner{{ID: "7", Email: "seven@example.com", UserID: 70, FirstName: "Seven"}},
 	}
 	c.properties = builtIn()

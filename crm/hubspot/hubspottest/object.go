@@ -107,11 +107,24 @@ func (c *CRM) find(typeName, id string) *object {
 
 // holding returns the object of a type that holds a value in a unique property.
 func (c *CRM) holding(typeName, name, value string) *object {
-	i := slices.IndexFunc(c.objects[typeName], func(o *object) bool { return o.values()[name] == value })
-	if i < 0 {
-		return nil
+	for _, o := range c.carriers[carried{typeName, name, value}] {
+		if o.values()[name] == value && slices.Contains(c.objects[typeName], o) {
+			return o
+		}
 	}
-	return c.objects[typeName][i]
+	return nil
+}
+
+// carried is a value of a property.
+type carried struct{ typeName, property, value string }
+
+// carry notes the values that an object is given, so that those of unique properties are found without looking at all
+// objects.
+func (c *CRM) carry(typeName string, o *object, values map[string]string) {
+	for name, value := range values {
+		key := carried{typeName, name, value}
+		c.carriers[key] = append(c.carriers[key], o)
+	}
 }
 
 // create makes an object.
@@ -122,6 +135,7 @@ func (c *CRM) create(typeName string, values map[string]string) *object {
 	}}
 	o.states[0].write(typeName, values)
 	c.objects[typeName] = append(c.objects[typeName], o)
+	c.carry(typeName, o, o.values())
 	return o
 }
 
@@ -131,6 +145,7 @@ func (c *CRM) change(typeName string, o *object, values map[string]string) {
 	next.values["hs_lastmodifieddate"] = stamp(next.since)
 	next.write(typeName, values)
 	o.states = append(o.states, next)
+	c.carry(typeName, o, values)
 }
 
 // write sets values, an empty one clears, and works out the helpers for searching by phone: digits without the country

@@ -169,12 +169,15 @@ func (c *CRM) faults(typeName string, values map[string]string, self *object) []
 // misfit returns what is wrong with a value for a property, two empty texts when it fits. An empty value always does.
 func (c *CRM) misfit(typeName string, p property, value string, self *object) (code, message string) {
 	number, notNumber := strconv.ParseInt(value, 10, 64)
-	held := c.holding(typeName, p.Name, value)
+	var held *object
+	if p.Unique {
+		held = c.holding(typeName, p.Name, value)
+	}
 	switch {
 	case value == "":
 	case len([]rune(value)) > maxValue:
 		return "INVALID_LENGTH", fmt.Sprintf("%s is longer than %d characters", p.Name, maxValue)
-	case p.Unique && held != nil && held != self:
+	case held != nil && held != self:
 		return "NON_UNIQUE_VALUE", fmt.Sprintf("%s %s already has that value.", typeName, held.id)
 	case p.Type == typeNumber && (notNumber != nil || number < 0):
 		return "INVALID_INTEGER", fmt.Sprintf("%s was not a valid number.", value)

@@ -252,9 +252,11 @@ func (c *CRM) log(id int64, r record) crmtest.Log {
 			"done": "answered", "cancel": "missed", "answered": "answered", "missed": "missed",
 		}[text("state", "x_state")],
 	}
-	for name, of := range c.external {
-		if of == id && log.CallID == "" {
-			log.CallID = strings.TrimPrefix(name, "crmsyncd.call_")
+	if log.CallID == "" {
+		for name, of := range c.external {
+			if of == id {
+				log.CallID = strings.TrimPrefix(name, "crmsyncd.call_")
+			}
 		}
 	}
 	if begin := strings.Index(log.Text, "https://"); begin >= 0 && log.RecordingURL == "" {

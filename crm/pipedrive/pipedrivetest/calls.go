@@ -210,11 +210,17 @@ func (c *CRM) Edit(logID string, change func(note string) string) {
 
 var link = regexp.MustCompile(`<a href="([^"]*)"`)
 
-// Logs returns the call logs that are there, the oldest first. The id of a log is that of its activity. The direction
-// is told by which of its numbers some person has.
+// Logs returns the call logs that are there, the oldest first. The id of a log is that of its activity. Pipedrive keeps
+// no direction: it is told by which of its numbers some person has or, of strangers, by the words of the note.
 func (c *CRM) Logs() []crmtest.Log {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	held := map[string]bool{}
+	for _, r := range c.records {
+		for _, phone := range r.phones {
+			held[digits(phone)] = true
+		}
+	}
 	logs := make([]crmtest.Log, 0, len(c.entries))
 	for _, e := range c.entries {
 		log := crmtest.Log{
@@ -233,17 +239,31 @@ func (c *CRM) Logs() []crmtest.Log {
 			log.Result = "answered"
 		}
 		log.Seconds, _ = strconv.ParseInt(fmt.Sprint(e.fields["duration"]), 10, 64)
-		for _, r := range c.records {
-			for _, phone := range r.phones {
-				switch phone {
-				case e.fields["from_phone_number"]:
-					log.Direction = "inbound"
-				case e.fields["to_phone_number"]:
-					log.Direction = "outbound"
-				}
-			}
-		}
+		log.Direction = direction(e, held)
 		logs = append(logs, log)
 	}
 	return logs
+}
+
+// direction returns which way a call went.
+func direction(e *entry, held map[string]bool) string {
+	from, to := held[digits(e.fields["from_phone_number"])], held[digits(e.fields["to_phone_number"])]
+	words := inWords.FindString(e.note)
+	switch {
+	case from && !to, from == to && (words == "Cuộc gọi đến:" || words == "Inbound call:"):
+		return "inbound"
+	case to && !from, from == to && words != "":
+		return "outbound"
+	default:
+		return ""
+	}
+}
+
+// inWords finds the words of a note that tell the direction.
+var inWords = regexp.MustCompile(`Cuộc gọi (đến|đi):|(Inbound|Outbound) call:`)
+
+// digits returns those of a number that are the same however it is written in Vietnam.
+func digits(number any) string {
+	text, _ := number.(string)
+	return strings.TrimPrefix(strings.TrimPrefix(strings.TrimPrefix(text, "+"), "84"), "0")
 }

@@ -108,9 +108,8 @@ func (c *CRM) holder(it item, f *field, value string, target *record) *record {
 	if !f.Unique {
 		return nil
 	}
-	for _, id := range c.order {
-		r := c.records[id]
-		if r != target && r.object == it.object.name && !r.deleted && r.text(f.Name) == value {
+	for _, r := range c.carriersOf(it.object.name, f.Name, value) {
+		if r != target && !r.deleted && r.text(f.Name) == value {
 			return r
 		}
 	}

@@ -188,6 +188,7 @@ func (c *CRM) save(all []item, it item, key string) saved {
 		target = c.insert(it.object, defaults(it))
 	}
 	maps.Copy(target.values, it.values)
+	c.carry(target, it.values)
 	result := saved{ID: target.id, Success: true, Errors: []problem{}}
 	if key != "" && key != "Id" {
 		result.Created = &created
@@ -236,8 +237,8 @@ func (c *CRM) keyed(all []item, it item, key string) (*record, *problem) {
 		}
 	}
 	var found []*record
-	for _, id := range c.order {
-		if r := c.records[id]; r.object == it.object.name && !r.deleted && same(r.values[key]) {
+	for _, r := range c.carriersOf(it.object.name, key, value) {
+		if !r.deleted && same(r.values[key]) {
 			found = append(found, r)
 		}
 	}

@@ -55,6 +55,7 @@ type CRM struct {
 	objects   map[string]*object
 	records   map[string]*record
 	order     []string
+	carriers  map[carried][]*record // who has or had a text, see carry
 	cursors   map[string]cursor
 	hidden    []customField
 	refused   map[string]string
@@ -80,7 +81,7 @@ func New(o Options) *CRM {
 	}
 	o.DailyLimit, o.PageSize = cmp.Or(o.DailyLimit, 100_000), cmp.Or(o.PageSize, 2_000)
 	return &CRM{
-		options: o, objects: schema(o), records: make(map[string]*record), cursors: make(map[string]cursor),
+		options: o, objects: schema(o), records: make(map[string]*record), carriers: make(map[carried][]*record), cursors: make(map[string]cursor),
 		refused: make(map[string]string), requests: make(map[string]int),
 	}
 }
@@ -120,7 +121,32 @@ func (c *CRM) insert(o *object, values map[string]any) *record {
 	}
 	c.records[r.id] = r
 	c.order = append(c.order, r.id)
+	c.carry(r, r.values)
 	return r
+}
+
+// carried is a text in a field, in lower case.
+type carried struct{ object, field, text string }
+
+// carry notes the texts that a record is given, so that keys are found without looking at all records.
+func (c *CRM) carry(r *record, values map[string]any) {
+	for name, value := range values {
+		if text, is := value.(string); is && text != "" {
+			key := carried{r.object, name, strings.ToLower(text)}
+			c.carriers[key] = append(c.carriers[key], r)
+		}
+	}
+}
+
+// carriersOf returns the records of an object that have, or once had, a text in a field, each once.
+func (c *CRM) carriersOf(object, field, text string) []*record {
+	var found []*record
+	for _, r := range c.carriers[carried{object, field, strings.ToLower(text)}] {
+		if !slices.Contains(found, r) {
+			found = append(found, r)
+		}
+	}
+	return found
 }
 
 // AddUser makes an active user with a user name, which is the e-mail as well, and returns its id. Names are unique: one
@@ -142,6 +168,7 @@ func (c *CRM) Set(id, field string, value any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.records[id].values[field] = value
+	c.carry(c.records[id], map[string]any{field: value})
 }
 
 // Value returns what a record has in a field, nil when it has nothing there.

@@ -34,9 +34,9 @@ func (c *CRM) list(w http.ResponseWriter, r *http.Request) {
 		refuse(w, `The option "page" with value array is invalid.`)
 		return
 	}
-	found := []map[string]any{}
+	found, now := []map[string]any{}, c.options.Now()
 	for _, rec := range c.records[module] {
-		lags := c.options.Now().Sub(rec.changed) < c.options.SearchLag
+		lags := now.Sub(rec.changed) < c.options.SearchLag
 		if !rec.deleted && !lags && matches(rec) {
 			found = append(found, c.shown(module, rec, fields))
 		}

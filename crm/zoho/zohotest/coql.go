@@ -54,12 +54,15 @@ func (p *parser) expect(words ...string) bool {
 	return true
 }
 
+// escaped is a character of a quoted text behind a backslash.
+var escaped = regexp.MustCompile(`\\(.)`)
+
 // literal reads a quoted text.
 func literal(token string) (string, bool) {
 	if len(token) < 2 || token[0] != '\'' {
 		return "", false
 	}
-	return regexp.MustCompile(`\\(.)`).ReplaceAllString(token[1:len(token)-1], "$1"), true
+	return escaped.ReplaceAllString(token[1:len(token)-1], "$1"), true
 }
 
 // condition reads one criterion, or two in brackets. nil: it cannot be read.
@@ -187,10 +190,9 @@ func (c *CRM) query(body []byte) (any, *fault) {
 		return nil, f
 	}
 	var found []*record
-	for _, id := range c.order {
-		r := c.records[id]
-		shown := !r.created.After(c.options.Now().Add(-c.options.SearchLag))
-		if r.module == s.module && !r.deleted && shown && s.where(r) {
+	until := c.options.Now().Add(-c.options.SearchLag)
+	for _, r := range c.ofModule[s.module] {
+		if !r.deleted && !r.created.After(until) && s.where(r) {
 			found = append(found, r)
 		}
 	}

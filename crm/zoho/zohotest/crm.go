@@ -60,7 +60,8 @@ type CRM struct {
 	mu        sync.Mutex
 	fields    map[string]map[string]*field
 	records   map[string]*record
-	order     []string
+	ofModule  map[string][]*record  // in the order in which they were made
+	carriers  map[carried][]*record // who has or had a text, see carry
 	users     []user
 	refused   map[string]string
 	requests  map[string]int
@@ -90,6 +91,7 @@ func New(o Options) *CRM {
 	o.RecordingLength = cmp.Or(o.RecordingLength, 255)
 	c := &CRM{
 		options: o, fields: schema(o), records: make(map[string]*record), refused: make(map[string]string),
+		ofModule: make(map[string][]*record), carriers: make(map[carried][]*record),
 		requests: make(map[string]int),
 	}
 	c.AddUser("admin@example.com")
@@ -130,8 +132,22 @@ func (c *CRM) insert(module string, values map[string]any) *record {
 		values["Owner"] = map[string]any{"id": c.users[0].id}
 	}
 	c.records[r.id] = r
-	c.order = append(c.order, r.id)
+	c.ofModule[module] = append(c.ofModule[module], r)
+	c.carry(r, values)
 	return r
+}
+
+// carried is a text in a field.
+type carried struct{ module, field, text string }
+
+// carry notes the texts that a record is given, so that twins are found without looking at all records.
+func (c *CRM) carry(r *record, values map[string]any) {
+	for name, value := range values {
+		if text, is := value.(string); is && text != "" {
+			key := carried{r.module, name, text}
+			c.carriers[key] = append(c.carriers[key], r)
+		}
+	}
 }
 
 // AddUser makes an active user with an e-mail address and returns its id. Of one that is taken it returns the user.
@@ -160,6 +176,7 @@ func (c *CRM) Set(id, name string, value any) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.records[id].values[name] = value
+	c.carry(c.records[id], map[string]any{name: value})
 }
 
 // Delete puts a record into the recycle bin.
@@ -206,8 +223,8 @@ func (c *CRM) Logs() []crmtest.Log {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var logs []crmtest.Log
-	for _, id := range c.order {
-		if r := c.records[id]; r.module == "Calls" && !r.deleted {
+	for _, r := range c.ofModule["Calls"] {
+		if !r.deleted {
 			logs = append(logs, c.log(r))
 		}
 	}

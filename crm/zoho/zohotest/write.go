@@ -94,6 +94,7 @@ func (c *CRM) save(module string, i int, values map[string]any, keys []string, u
 		target = c.insert(module, map[string]any{})
 	}
 	maps.Copy(target.values, known)
+	c.carry(target, known)
 	result := success(message, map[string]any{
 		"id": target.id, "Created_Time": target.created.Format(time.RFC3339),
 		"Modified_Time": c.options.Now().Format(time.RFC3339),
@@ -106,11 +107,12 @@ func (c *CRM) save(module string, i int, values map[string]any, keys []string, u
 
 // twin returns the record that has a value of some unique fields, nil when there is none.
 func (c *CRM) twin(module string, values map[string]any, keys []string) *record {
-	for _, id := range c.order {
-		r := c.records[id]
-		same := func(key string) bool { return values[key] != nil && r.values[key] == values[key] }
-		if r.module == module && !r.deleted && slices.ContainsFunc(keys, same) {
-			return r
+	for _, key := range keys {
+		text, _ := values[key].(string)
+		for _, r := range c.carriers[carried{module, key, text}] {
+			if !r.deleted && r.text(key) == text {
+				return r
+			}
 		}
 	}
 	return nil
