@@ -23,8 +23,9 @@ const (
 	BackupChecksum = "X-Checksum-Sha256"
 	// BackupSize is the header that says about how many bytes will come, to show progress by.
 	BackupSize = "X-Outbox-Bytes"
-	// DefaultBackupRate is how many bytes a second are sent without ?rate=, so that the disk serves events as well.
-	DefaultBackupRate = 64 << 20
+	// DefaultBackupRate is how many bytes a second are sent without ?rate=, so that the disk serves events as well: at
+	// 64 MiB/s the slowest acknowledgements took six times as long on a common virtual disk.
+	DefaultBackupRate = 16 << 20
 	// MinBackupRate is the least that ?rate= may ask for, but for 0, which is as fast as it goes: while a backup lasts, no
 	// free page of the outbox is used again, and its file grows.
 	MinBackupRate = 1 << 20

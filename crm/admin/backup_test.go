@@ -188,7 +188,7 @@ func TestBackupEndsWhenTheClientHasGone(t *testing.T) {
 func TestBackupIsThrottled(t *testing.T) {
 	const size = 32 << 20
 	for query, want := range map[string]time.Duration{
-		"": 500 * time.Millisecond, "?rate=1048576": 32 * time.Second, "?rate=0": 0,
+		"": 2 * time.Second, "?rate=1048576": 32 * time.Second, "?rate=0": 0,
 	} {
 		t.Run(query, func(t *testing.T) {
 			options := newFixture(t, backupOf(sized(size))).options
