@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/crmsyncd/crmsyncd/crm"
 	"github.com/crmsyncd/crmsyncd/crm/api"
@@ -109,7 +108,7 @@ func (a *Adapter) planCall(j *job) {
 			callID = reference(j.add(stepRegister, "telephony.externalCall.register", merge(user, a.registration(w)),
 				row{"CALL_ID": "dry-run"}), "CALL_ID")
 		}
-		finish := merge(user, given("DURATION", strconv.FormatInt(seconds(c), 10), "STATUS_CODE", statusCode(c),
+		finish := merge(user, given("DURATION", strconv.FormatInt(c.Talked().N, 10), "STATUS_CODE", statusCode(c),
 			"ADD_TO_CHAT", "0"))
 		if c.Result == call.ResultMissed {
 			finish = merge(finish, given("FAILED_REASON", c.Status))
@@ -142,7 +141,7 @@ func (a *Adapter) registration(w crm.Write) url.Values {
 		kind = "1"
 	}
 	params := given(
-		"PHONE_NUMBER", c.Customer.String(), "TYPE", kind, "CALL_START_DATE", a.moment(start(c)),
+		"PHONE_NUMBER", c.Customer.String(), "TYPE", kind, "CALL_START_DATE", a.moment(c.Began()),
 		"EXTERNAL_CALL_ID", c.ID, "LINE_NUMBER", cmp.Or(a.cfg.Line, c.Hotline),
 		"CRM_CREATE", "0", "SHOW", "0", "ADD_TO_CHAT", "0",
 	)
@@ -159,12 +158,12 @@ func (a *Adapter) planActivity(j *job) {
 	if c.Direction == call.Outbound {
 		direction = "2"
 	}
-	begin := start(c)
+	begin := c.Began()
 	params := given(
 		"fields[SUBJECT]", cmp.Or(a.text.Title(c, 255), "Call"), "fields[DESCRIPTION]", a.text.HTML(c, 0),
 		"fields[DESCRIPTION_TYPE]", "3", "fields[COMPLETED]", "Y", "fields[DIRECTION]", direction,
 		"fields[START_TIME]", a.moment(begin),
-		"fields[END_TIME]", a.moment(begin.Add(time.Duration(seconds(c))*time.Second)),
+		"fields[END_TIME]", a.moment(begin.Add(c.Talked().Duration())),
 		"fields[RESPONSIBLE_ID]", a.user(w),
 	)
 	if w.LogID != "" {

@@ -16,30 +16,12 @@ import (
 	"github.com/crmsyncd/crmsyncd/crm/call"
 )
 
-// start returns when a call began, as far as that is known.
-func start(c call.Call) time.Time {
-	for _, t := range []time.Time{c.Start, c.Answer} {
-		if !t.IsZero() {
-			return t
-		}
-	}
-	return c.End
-}
-
 // moment writes a time as Bitrix24 reads it, in the zone of the call centre; empty where it is not known.
 func (a *Adapter) moment(t time.Time) string {
 	if t.IsZero() {
 		return ""
 	}
 	return t.In(a.location).Format(time.RFC3339)
-}
-
-// seconds returns how long a call was talked on, 0 for one that nobody answered.
-func seconds(c call.Call) int64 {
-	if c.Result != call.ResultAnswered {
-		return 0
-	}
-	return c.Talk.N
 }
 
 // statusCode says what became of a call (documentation: telephony.externalCall.finish, STATUS_CODE): 200 answered, 304

@@ -186,12 +186,9 @@ func (a *Adapter) fields(w crm.Write) map[string]any {
 	set(!c.Start.IsZero(), "actualstart", c.Start.UTC().Format(time.RFC3339))
 	if c.State == call.Ended {
 		set(!c.End.IsZero(), "actualend", c.End.UTC().Format(time.RFC3339))
-		seconds, known := c.Talk.N, c.Talk.Known && c.Result == call.ResultAnswered
-		if c.Result == call.ResultMissed {
-			seconds, known = 0, true
-		}
-		set(known, "actualdurationminutes", (seconds+59)/60)
-		set(known, p.SecondsField, seconds)
+		talked := c.Talked()
+		set(talked.Known, "actualdurationminutes", (talked.N+59)/60)
+		set(talked.Known, p.SecondsField, talked.N)
 	}
 	set(true, p.CallIDField, c.ID)
 	for column, value := range a.text.Fields(w.Call) { // what an operator wrote comes before our own

@@ -218,17 +218,12 @@ func isKind(err error, kind crm.Kind) bool {
 
 // fields returns what every write of a call says.
 func (a *Adapter) fields(c call.Call) map[string]any {
-	start := a.options.Now()
-	for _, at := range []time.Time{c.End, c.Answer, c.Start} {
-		if !at.IsZero() {
-			start = at
-		}
-	}
+	start := cmp.Or(c.Began(), a.options.Now())
 	fields := map[string]any{
 		"name":      a.text.Title(c, maxTitle),
 		"status":    status(c),
 		"dateStart": start.UTC().Format(time.DateTime),
-		"dateEnd":   start.Add(talk(c)).UTC().Format(time.DateTime),
+		"dateEnd":   start.Add(c.Talked().Duration()).UTC().Format(time.DateTime),
 	}
 	if c.Direction != call.DirectionUnknown {
 		fields["direction"] = map[call.Direction]string{call.Inbound: "Inbound", call.Outbound: "Outbound"}[c.Direction]
@@ -237,7 +232,7 @@ func (a *Adapter) fields(c call.Call) map[string]any {
 		fields[field] = c.RecordingURL
 	}
 	if field := a.cfg.Calls.Duration; field != "" && c.State == call.Ended {
-		fields[field] = int64(talk(c) / time.Second)
+		fields[field] = c.Talked().N
 	}
 	if field := a.cfg.Calls.Text; field != "" {
 		fields[field] = a.text.Body(c, maxText)
@@ -257,23 +252,6 @@ func status(c call.Call) string {
 		return "Held"
 	default:
 		return "Not Held"
-	}
-}
-
-// talk returns the time that was talked: 0 for a missed call and as long as a call runs. Where the answer was not told
-// it is the length of the whole call, as the nearest that is known.
-func talk(c call.Call) time.Duration {
-	switch {
-	case c.State != call.Ended || c.Result != call.ResultAnswered:
-		return 0
-	case c.Talk.Known:
-		return c.Talk.Duration()
-	case c.Total.Known:
-		return max(c.Total.Duration(), 0)
-	case !c.Start.IsZero() && c.End.After(c.Start):
-		return c.End.Sub(c.Start)
-	default:
-		return 0
 	}
 }
 

@@ -23,6 +23,7 @@
 package getfly
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -183,22 +184,11 @@ func (a *Adapter) record(w crm.Write) (r record, lack string) {
 	if r.Extension == "" {
 		r.Extension = c.Extension
 	}
-	var talked time.Duration
-	if c.Result == call.ResultAnswered || c.State == call.Answered {
+	if c.Result == call.ResultAnswered {
 		r.Status = a.cfg.Statuses.Answered
-		talked = c.Total.Duration()
-		if c.Talk.Known {
-			talked = c.Talk.Duration()
-		}
 	}
-	r.Duration = strconv.FormatInt(int64(max(talked, 0)/time.Second), 10)
-	start := a.options.Now()
-	for _, at := range []time.Time{c.End, c.Answer, c.Start} {
-		if !at.IsZero() {
-			start = at
-		}
-	}
-	r.Time = start.In(a.zone).Format(time.DateTime)
+	r.Duration = strconv.FormatInt(c.Talked().N, 10)
+	r.Time = cmp.Or(c.Began(), a.options.Now()).In(a.zone).Format(time.DateTime)
 	switch {
 	case r.Extension == "":
 		lack = "the call names no extension, by which Getfly finds the user: name one for such calls in agents.default"

@@ -8,7 +8,6 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/crmsyncd/crmsyncd/crm"
 	"github.com/crmsyncd/crmsyncd/crm/api"
@@ -184,15 +183,12 @@ func checksum(value string) string {
 // one, for it wants https, stands in the body.
 func (a *Adapter) properties(c call.Call, owner string) map[string]string {
 	p := a.text.Fields(c)
-	p["hs_timestamp"] = strconv.FormatInt(a.start(c).UnixMilli(), 10)
+	p["hs_timestamp"] = strconv.FormatInt(cmp.Or(c.Began(), a.now()).UnixMilli(), 10)
 	p["hs_call_direction"] = strings.ToUpper(string(c.Direction))
 	p["hs_call_status"], p["hs_call_disposition"] = a.outcome(c)
 	p["hs_call_duration"] = ""
-	switch {
-	case c.Result == call.ResultMissed:
-		p["hs_call_duration"] = "0"
-	case c.State == call.Ended && c.Talk.Known:
-		p["hs_call_duration"] = strconv.FormatInt(c.Talk.Duration().Milliseconds(), 10)
+	if talked := c.Talked(); talked.Known {
+		p["hs_call_duration"] = strconv.FormatInt(talked.Duration().Milliseconds(), 10)
 	}
 	ours, customer := cmp.Or(c.Hotline, c.Extension), c.Customer.String()
 	p["hs_call_from_number"], p["hs_call_to_number"] = customer, ours
@@ -208,16 +204,6 @@ func (a *Adapter) properties(c call.Call, owner string) map[string]string {
 		p["hs_call_body"] = a.text.Body(c, maxBody)
 	}
 	return p
-}
-
-// start returns the place of a call on the timeline, which HubSpot requires.
-func (a *Adapter) start(c call.Call) time.Time {
-	for _, at := range []time.Time{c.Start, c.Answer, c.End} {
-		if !at.IsZero() {
-			return at
-		}
-	}
-	return a.now()
 }
 
 // outcome returns the status and the outcome of a call.

@@ -1,7 +1,6 @@
 package odoo
 
 import (
-	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -33,7 +32,7 @@ func (a *Adapter) fill(r *record, there map[string]field, stored row) {
 	} else {
 		r.set(".id", r.write.LogID)
 	}
-	if start := cmp.Or(c.Start, c.Answer, c.End); !start.IsZero() {
+	if start := c.Began(); !start.IsZero() {
 		r.set(f.Start, start.UTC().Format(time.DateTime))
 	}
 	r.set(f.State, a.state(c))
@@ -184,16 +183,8 @@ func (a *Adapter) state(c call.Call) string {
 	}
 }
 
-// duration returns the time that was talked, 0 for a missed call and as long as a call runs. Where the answer was not
-// told it is the length of the whole call, as the nearest that is known.
+// duration returns the time that was talked, 0 as long as that is not known.
 func (a *Adapter) duration(c call.Call) string {
-	talk := c.Talk
-	if !talk.Known {
-		talk = c.Total
-	}
-	if c.State != call.Ended || c.Result != call.ResultAnswered || !talk.Known {
-		return "0"
-	}
 	unit := map[string]time.Duration{"seconds": time.Second, "minutes": time.Minute, "hours": time.Hour}
-	return strconv.FormatFloat(float64(talk.Duration())/float64(unit[a.calls.DurationUnit]), 'f', -1, 64)
+	return strconv.FormatFloat(float64(c.Talked().Duration())/float64(unit[a.calls.DurationUnit]), 'f', -1, 64)
 }

@@ -90,13 +90,13 @@ func (a *Adapter) createLog(ctx context.Context, w crm.Write, done api.Progress)
 // body returns what a call log is made of. Its times are UTC without a zone, its duration a text.
 func (a *Adapter) body(w crm.Write, isLinked bool) (map[string]any, error) {
 	c := w.Call
-	start := cmp.Or(c.Start, c.Answer, c.End, a.options.Now())
+	start := cmp.Or(c.Began(), a.options.Now())
 	end := start
 	if c.End.After(start) {
 		end = c.End
 	}
 	body := map[string]any{
-		"outcome": outcome(c), "duration": strconv.FormatInt(seconds(c), 10),
+		"outcome": outcome(c), "duration": strconv.FormatInt(c.Talked().N, 10),
 		"start_time": start.UTC().Format(time.DateTime), "end_time": end.UTC().Format(time.DateTime),
 		"subject": a.text.Title(c, maxSubject), "note": strings.Join(a.lines(c, isLinked), lineBreak),
 	}
@@ -134,22 +134,6 @@ func outcome(c call.Call) string {
 		return "busy"
 	default:
 		return "no_answer"
-	}
-}
-
-// seconds returns the time that was talked: 0 for a call that was missed or runs, else what is known best.
-func seconds(c call.Call) int64 {
-	switch {
-	case c.State != call.Ended || c.Result != call.ResultAnswered:
-		return 0
-	case c.Talk.Known:
-		return c.Talk.N
-	case c.Total.Known:
-		return max(c.Total.N, 0)
-	case !c.Start.IsZero() && c.End.After(c.Start):
-		return int64(c.End.Sub(c.Start) / time.Second)
-	default:
-		return 0
 	}
 }
 

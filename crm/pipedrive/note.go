@@ -1,6 +1,7 @@
 package pipedrive
 
 import (
+	"cmp"
 	"context"
 	"html"
 	"net/http"
@@ -83,15 +84,10 @@ const (
 func (a *Adapter) FindLogs(ctx context.Context, calls []call.Call) []crm.LogFound {
 	found := make([]crm.LogFound, len(calls))
 	missing := map[string][]int{}
-	since := a.options.Now()
+	now := a.options.Now()
+	since := now
 	for i, c := range calls {
-		began := since.Add(-longAgo)
-		for _, at := range []time.Time{c.End, c.Answer, c.Start} {
-			if !at.IsZero() {
-				began = at
-			}
-		}
-		if began.Before(since) {
+		if began := cmp.Or(c.Began(), now.Add(-longAgo)); began.Before(since) {
 			since = began
 		}
 		line := a.idLine(c)

@@ -201,10 +201,7 @@ func (a *Adapter) task(w crm.Write, subtype bool) map[string]any {
 	}
 	set(!update || !t.KeepDescription, "Subject", a.text.Title(c, maxSubject))
 	set(!update || !t.KeepDescription, "Description", a.text.Body(c, maxDescription))
-	date := c.Start
-	if date.IsZero() {
-		date = c.End
-	}
+	date := c.Began()
 	set(!date.IsZero(), "ActivityDate", date.In(a.location).Format(time.DateOnly))
 	set(!c.Start.IsZero(), t.StartField, c.Start.UTC().Format(time.RFC3339))
 	set(c.Direction == call.Inbound, "CallType", "Inbound")
@@ -214,8 +211,8 @@ func (a *Adapter) task(w crm.Write, subtype bool) map[string]any {
 	set(true, "Status", t.Running)
 	if c.State == call.Ended {
 		set(true, "Status", t.Ended)
-		set(c.Talk.Known || c.Result == call.ResultMissed, "CallDurationInSeconds", int64(0))
-		set(c.Talk.Known && c.Result == call.ResultAnswered, "CallDurationInSeconds", c.Talk.N)
+		talked := c.Talked()
+		set(talked.Known, "CallDurationInSeconds", talked.N)
 	}
 	for field, value := range a.text.Fields(w.Call) { // what an operator wrote comes before our own
 		set(value != "", field, value)

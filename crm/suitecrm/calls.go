@@ -1,13 +1,13 @@
 package suitecrm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"hash/fnv"
 	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -139,10 +139,10 @@ func digest(value any) string {
 
 // fields returns what a write says of its call, empty values included.
 func (a *Adapter) fields(w crm.Write) attributes {
-	c, talked := w.Call, talk(w.Call)
+	c, talked := w.Call, w.Call.Talked().Duration()
 	minutes := int64((talked + time.Minute - 1) / time.Minute)
 	fields := attributes{
-		"name": a.text.Title(c, maxTitle), "status": status(c), "date_start": a.start(c).UTC().Format(time.DateTime),
+		"name": a.text.Title(c, maxTitle), "status": status(c), "date_start": cmp.Or(c.Began(), a.options.Now()).UTC().Format(time.DateTime),
 		"duration_hours": minutes / 60, "duration_minutes": minutes % 60,
 		"direction": map[call.Direction]string{call.Inbound: "Inbound", call.Outbound: "Outbound"}[c.Direction],
 	}
@@ -169,16 +169,6 @@ func (a *Adapter) fields(w crm.Write) attributes {
 	return fields
 }
 
-// start returns when the call began or, where that is not known, the earliest time that is.
-func (a *Adapter) start(c call.Call) time.Time {
-	known := func(at time.Time) bool { return !at.IsZero() }
-	times := []time.Time{c.Start, c.Answer, c.End}
-	if i := slices.IndexFunc(times, known); i >= 0 {
-		return times[i]
-	}
-	return a.options.Now()
-}
-
 // status returns SuiteCRM's word for how far a call got.
 func status(c call.Call) string {
 	switch {
@@ -188,18 +178,5 @@ func status(c call.Call) string {
 		return "Held"
 	default:
 		return "Not Held"
-	}
-}
-
-// talk returns the time that was talked: 0 for a missed call and as long as a call runs. Where the answer was not told
-// it is the length of the whole call, as the nearest that is known.
-func talk(c call.Call) time.Duration {
-	switch {
-	case c.State != call.Ended || c.Result != call.ResultAnswered:
-		return 0
-	case c.Talk.Known:
-		return max(c.Talk.Duration(), 0)
-	default:
-		return max(c.Total.Duration(), 0)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"hash/crc32"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/crmsyncd/crmsyncd/crm"
 	"github.com/crmsyncd/crmsyncd/crm/call"
@@ -60,7 +59,7 @@ func (a *Adapter) fixed(w crm.Write) map[string]any {
 	c := w.Call
 	fields := map[string]any{
 		a.cfg.Calls.CallID: c.ID, "Call_Type": "Inbound", "Call_Duration": a.duration(c),
-		"Call_Start_Time": a.start(c).In(a.location).Format("2006-01-02T15:04:05-07:00"),
+		"Call_Start_Time": cmp.Or(c.Began(), a.now()).In(a.location).Format("2006-01-02T15:04:05-07:00"),
 	}
 	switch {
 	case c.Direction == call.Outbound:
@@ -77,21 +76,9 @@ func (a *Adapter) fixed(w crm.Write) map[string]any {
 	return fields
 }
 
-// start returns when a call began, which Zoho requires, or the next best time that is known.
-func (a *Adapter) start(c call.Call) time.Time {
-	at := cmp.Or(c.Start, c.Answer, c.End)
-	if at.IsZero() {
-		at = a.now()
-	}
-	return at
-}
-
 // duration returns the time talked as Call_Duration: nothing of a missed call. Parts of a minute count as one in hh:mm.
 func (a *Adapter) duration(c call.Call) string {
-	seconds := int64(0)
-	if c.Result == call.ResultAnswered && c.State == call.Ended {
-		seconds = c.Talk.N
-	}
+	seconds := c.Talked().N
 	units := seconds
 	if a.cfg.Calls.Duration == hoursMinutes {
 		units = (seconds + 59) / 60
